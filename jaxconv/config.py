@@ -1,0 +1,159 @@
+"""A config: the file it comes from, the rules its fields keep, and its form as JSON.
+
+A config file is Python with ``get_config() -> ml_collections.ConfigDict``. The command line that
+names it, and overrides its fields, is read by `command_line.py`.
+
+Config objects stop at the door: only this file, ``command_line.py``, ``build.py``, ``train.py``
+and ``cli.py`` know that they exist.
+"""
+
+import difflib
+import functools
+import importlib.util
+import json
+import math
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ml_collections import ConfigDict
+
+
+class ConfigError(Exception):
+    """A mistake on the command line or in a config; the message is one line."""
+
+
+class Rule(NamedTuple):
+    expected: str
+    holds: Callable[[Any], bool]
+
+
+def _whole(at_least: int) -> Rule:
+    expected = f"a whole number of at least {at_least}"
+    return Rule(expected, lambda value: type(value) is int and value >= at_least)
+
+
+def _number(expected: str, holds: Callable[[float], bool]) -> Rule:
+    return Rule(
+        f"a number {expected}",
+        lambda value: type(value) in (int, float) and math.isfinite(value) and holds(value),
+    )
+
+
+def _limit() -> Rule:
+    count = _whole(at_least=1)
+    return Rule(f"{count.expected}, or None for all", lambda v: v is None or count.holds(v))
+
+
+def _choice(*names: str) -> Rule:
+    return Rule("one of " + ", ".join(names), lambda value: value in names)
+
+
+def _choices(*names: str) -> Rule:
+    return Rule(
+        "one or more of " + ", ".join(names),
+        lambda value: type(value) is tuple and len(value) > 0 and all(v in names for v in value),
+    )
+
+
+RULES: Mapping[str, Rule] = {
+    "seed": _whole(at_least=0),
+    "epochs": _whole(at_least=1),
+    "batch_size": _whole(at_least=1),
+    "steps_per_call": _whole(at_least=1),
+    "max_lr": _number("above 0", lambda rate: rate > 0),
+    "weight_decay": _number("of at least 0", lambda decay: decay >= 0),
+    "dropout_rate": _number("of at least 0 and below 1", lambda rate: 0 <= rate < 1),
+    "label_smoothing": _number("of at least 0 and below 1", lambda rate: 0 <= rate < 1),
+    "dtype": _choice("float32", "bfloat16"),
+    "data.sources": _choices("cifar10", "shapes10"),
+    "data.train_limit": _limit(),
+    "data.test_limit": _limit(),
+    "augment.engine": _choice("device", "albumentations"),
+}
+"""What a field must hold, where its type does not say it. A config may lack any of them."""
+
+
+def load_config(path: Path) -> ConfigDict:
+    """Runs the config file at ``path`` and returns what its `get_config` returns.
+
+    Raises:
+        ConfigError: no such file, or it fails, or it has no `get_config` that returns a ConfigDict.
+    """
+    if not path.is_file():
+        known = sorted(file.name for file in path.parent.glob("[!_]*.py"))
+        near = difflib.get_close_matches(path.name, known, n=1)
+        hint = f"did you mean {path.with_name(near[0])}?" if near else "name a Python file"
+        raise ConfigError(f"--config {path}: no such file; {hint}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"--config {path}: not a Python file; its name must end in .py")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        if not callable(getattr(module, "get_config", None)):
+            raise ConfigError(f"--config {path}: it has no function get_config(); define one")
+        config = module.get_config()
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"--config {path}: {_failure(error, spec.origin)}; correct it") from error
+    if not isinstance(config, ConfigDict):
+        given = type(config).__name__
+        raise ConfigError(f"--config {path}: get_config() returned {given}; return a ConfigDict")
+    return config
+
+
+def _failure(error: Exception, file: str | None) -> str:
+    """Which line of ``file`` raised ``error``, and what it said, in one line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == file]
+    lines += [error.lineno] if isinstance(error, SyntaxError) else []
+    place = f"line {lines[-1]}" if lines else "it"
+    return f"{place} fails with {type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def validate(config: ConfigDict) -> None:
+    """Holds every field against its rule in `RULES`; raises `ConfigError` at the first breach."""
+    for name in field_paths(config):
+        value = get_field(config, name)
+        if name in RULES and not RULES[name].holds(value):
+            expected = f"expected {RULES[name].expected}"
+            raise ConfigError(f"config.{name}={value!r}: {expected}; set --config.{name}=VALUE")
+
+
+def field_paths(config: ConfigDict, prefix: str = "") -> Iterator[str]:
+    """The dotted name of every field, in alphabetical order."""
+    for name in sorted(config.keys()):
+        if isinstance(config[name], ConfigDict):
+            yield from field_paths(config[name], f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def get_field(config: ConfigDict, name: str) -> Any:
+    """The value of the field with the dotted ``name``."""
+    return functools.reduce(lambda group, part: group[part], name.split("."), config)
+
+
+def to_json_dict(config: ConfigDict) -> dict[str, Any]:
+    """The config as JSON holds it: tuples as lists, keys sorted at every level."""
+    return json.loads(json.dumps(config.to_dict(), sort_keys=True, allow_nan=False))
+
+
+def from_json_dict(fields: Mapping[str, Any]) -> ConfigDict:
+    """The config that `to_json_dict` was given, up to list or tuple: checked and locked.
+
+    Raises:
+        ConfigError: a field breaks its rule.
+    """
+    config = ConfigDict(_tuples(fields))
+    validate(config)
+    return config.lock()
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _tuples(item) for name, item in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
