@@ -1,0 +1,71 @@
+"""The dilated (atrous) convolution: taps apart, so that the same kernel sees further."""
+
+from dataclasses import field
+
+import jax
+from flax import linen as nn
+
+from jaxconv.conv.arguments import IntOrPair
+from jaxconv.conv.geometry import pair
+from jaxconv.conv.module import ConvModule, add_bias
+from jaxconv.conv.standard import conv
+
+
+def dilated_conv(
+    x: jax.Array,
+    kernel: jax.Array,
+    *,
+    dilation: IntOrPair = 2,
+    stride: IntOrPair = 1,
+    padding: IntOrPair = 0,
+) -> jax.Array:
+    """Atrous convolution: the kernel's taps lie `dilation` pixels apart.
+
+        y[b, h, w, o] = sum over i, j, c of
+            x[b, h*stride + i*dilation - padding, w*stride + j*dilation - padding, c] * kernel[i, j, c, o]
+
+    Against the standard convolution: a kernel reaches over dilation*(k - 1) + 1 pixels at the same
+    number of parameters and multiply-adds.
+
+    Args:
+        x: [b, h, w, c_in], floating point; b may be 0.
+        kernel: [kh, kw, c_in, c_out], dtype of x.
+        dilation: pixels between taps, at least 1; an int or (vertical, horizontal).
+        stride, padding: as in `conv`.
+
+    Returns:
+        [b, h', w', c_out] of the dtype of x,
+        h' = floor((h + 2*padding - dilation*(kh - 1) - 1) / stride) + 1.
+
+    Raises:
+        ValueError: as `conv`.
+
+    Cost:
+        h' * w' * kh * kw * c_in * c_out multiply-adds an image, whatever the dilation.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> dilated_conv(jnp.ones((1, 7, 7, 3)), jnp.ones((3, 3, 3, 32))).shape
+        (1, 3, 3, 32)
+
+    Source: Yu and Koltun, "Multi-scale context aggregation by dilated convolutions" (2016).
+    Differs from torch.nn.functional.conv2d in layout, and in a dilation of 2 where none is given.
+    """
+    return conv(x, kernel, stride=stride, padding=padding, dilation=dilation)
+
+
+class DilatedConv(ConvModule):
+    """`dilated_conv` with a learned kernel: [b, h, w, c_in] -> [b, h', w', features]."""
+
+    features: int
+    kernel_size: IntOrPair = 3
+    dilation: IntOrPair = field(default=2, kw_only=True)
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        shape = (*pair(self.kernel_size, "kernel_size", minimum=1), x.shape[-1], self.features)
+        x, kernel, bias = self.parameters(x, shape, self.features)
+        y = dilated_conv(
+            x, kernel, dilation=self.dilation, stride=self.stride, padding=self.padding
+        )
+        return add_bias(y, bias)

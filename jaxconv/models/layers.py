@@ -1,0 +1,150 @@
+"""The layers between convolutions, with PyTorch's semantics: ReLU, BatchNorm, Dropout, pooling."""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+
+class ReLU(nn.Module):
+    """max(x, 0), as a layer of its own so that a summary can name it."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return nn.relu(x)
+
+
+class GlobalAvgPool(nn.Module):
+    """Mean over space, accumulated in float32: [b, h, w, c] -> [b, 1, 1, c]."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return jnp.mean(
+            x, axis=(1, 2), keepdims=True, dtype=jnp.promote_types(x.dtype, jnp.float32)
+        ).astype(x.dtype)
+
+
+class BatchNorm(nn.Module):
+    """torch.nn.BatchNorm2d: normalises each channel over batch and space, then scales and shifts.
+
+    Statistics are computed in at least float32, in one pass that stays correct for a mean that is
+    large against the deviation. Training normalises by the biased variance and keeps the unbiased
+    one, as PyTorch does; flax.linen.BatchNorm keeps the biased. With a batch sharded over devices
+    under jit the statistics are those of the whole batch.
+
+    Variables: params `scale`, `bias`; batch_stats `mean`, `var`; all [c].
+
+    Attributes:
+        momentum: the share of the old running statistics that stays; 0.9 is PyTorch's 0.1.
+        epsilon: added to the variance.
+    """
+
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> jax.Array:
+        """Normalises x [b, h, w, c]; `mask` [b] is 1 for examples that count in the statistics."""
+        features = x.shape[-1:]
+        scale = self.param("scale", nn.initializers.ones, features, jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, features, jnp.float32)
+        running_mean = self.variable("batch_stats", "mean", jnp.zeros, features, jnp.float32)
+        running_var = self.variable("batch_stats", "var", jnp.ones, features, jnp.float32)
+        if train:
+            mean, var, count = batch_statistics(x, mask)
+            if not self.is_initializing():
+                unbiased = var * (count / jnp.maximum(count - 1, 1))
+                running_mean.value = self._blend(running_mean.value, mean)
+                running_var.value = self._blend(running_var.value, unbiased)
+        else:
+            mean, var = running_mean.value, running_var.value
+        factor = scale * jax.lax.rsqrt(var + self.epsilon)
+        y = (x - mean[None, None, None]) * factor[None, None, None] + bias[None, None, None]
+        return y.astype(x.dtype)
+
+    def _blend(self, old, new):
+        return self.momentum * old + (1 - self.momentum) * jax.lax.stop_gradient(new)
+
+
+def batch_statistics(
+    x: jax.Array, mask: jax.Array | None
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Mean [c], biased variance [c] and number of values a channel, of x [b, h, w, c].
+
+    One pass over x: the sums are taken around one pixel of x itself, so that they do not cancel.
+    """
+    wide = jnp.promote_types(x.dtype, jnp.float32)
+    b, h, w, _ = x.shape
+    pivot = jax.lax.stop_gradient(x[:1, h // 2 : h // 2 + 1, w // 2 : w // 2 + 1]).astype(wide)
+    centred = x.astype(wide) - pivot
+    weighted = centred
+    count = jnp.asarray(b * h * w, wide)
+    if mask is not None:
+        weights = mask.astype(wide)[:, None, None, None]
+        weighted = centred * weights
+        count = jnp.maximum(jnp.sum(weights), 1) * (h * w)
+    offset = jnp.sum(weighted, axis=(0, 1, 2)) / count
+    square = jnp.sum(weighted * centred, axis=(0, 1, 2)) / count
+    return pivot[0, 0, 0] + offset, jnp.maximum(square - offset * offset, 0), count
+
+
+class Dropout(nn.Module):
+    """torch.nn.Dropout: zeroes each element with probability `rate`, scales the rest by 1/(1-rate).
+
+    Needs an rng named "dropout" in training. The mask comes from a counter hash of the element's
+    index, not from jax.random: it costs one fused pass, and backward recomputes it.
+
+    Attributes:
+        rate: in [0, 1), resolved to 2**-32.
+    """
+
+    rate: float = 0.1
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        if not 0 <= self.rate < 1:
+            raise ValueError(f"the dropout rate must be in [0, 1), got {self.rate}")
+        if not train or self.rate == 0:
+            return x
+        return dropout(x, jax.random.key_data(self.make_rng("dropout")), self.rate)
+
+
+def dropout(x: jax.Array, words: jax.Array, rate: float) -> jax.Array:
+    """x with a share `rate` of its elements zeroed, chosen by `words` (uint32, at least two)."""
+    return _masked(x, words.ravel()[:2], rate)
+
+
+def _masked(x, words, rate):
+    keep = hash_bits(x.shape, words) >= jnp.uint32(min(round(rate * 2**32), 2**32 - 1))
+    return jnp.where(keep, x * jnp.asarray(1 / (1 - rate), x.dtype), jnp.zeros((), x.dtype))
+
+
+def _masked_forward(x, words, rate):
+    return _masked(x, words, rate), words
+
+
+def _masked_backward(rate, words, cotangent):
+    return _masked(cotangent, words, rate), None
+
+
+_masked = jax.custom_vjp(_masked, nondiff_argnums=(2,))
+_masked.defvjp(_masked_forward, _masked_backward)
+
+
+def hash_bits(shape: tuple[int, ...], words: jax.Array) -> jax.Array:
+    """Uniform uint32 of `shape` from two seed words: a mixed counter, cheap enough to recompute.
+
+    The mixing steps are those of the 32-bit hash "lowbias32" (Wellons, 2018), applied twice with a
+    seed word before each.
+    """
+    counter = jnp.zeros(shape, jnp.uint32)
+    stride = 1
+    for axis in reversed(range(len(shape))):
+        counter += jax.lax.broadcasted_iota(jnp.uint32, shape, axis) * jnp.uint32(stride % 2**32)
+        stride *= shape[axis]
+    return _mix(_mix(counter ^ words[0]) ^ words[1])
+
+
+def _mix(bits):
+    bits = (bits ^ (bits >> 16)) * jnp.uint32(0x7FEB352D)
+    bits = (bits ^ (bits >> 15)) * jnp.uint32(0x846CA68B)
+    return bits ^ (bits >> 16)
