@@ -1,0 +1,189 @@
+"""Reading the CIFAR-10 archives, binary and Python, packed or unpacked, and trusting none of them.
+
+Nothing is ever extracted: members are read by name into memory, so no path inside an archive can
+lead anywhere. The Python archive is a pickle; its unpickler builds NumPy arrays and plain
+containers and refuses everything else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+import tarfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxconv.data.dataset import DataCorrupt, Split
+
+IMAGES_PER_BATCH = 10_000
+LARGEST_MEMBER_BYTES = 64 << 20  # twice the largest honest one
+MOST_MEMBERS = 64
+
+
+class Layout(NamedTuple):
+    """One of the two forms in which CIFAR-10 is published, as its home page lists them."""
+
+    archive: str
+    folder: str
+    files: tuple[str, ...]  # five train batches, then the test batch
+    bytes: int
+    digest: str  # "algorithm:hexdigest" of the official archive
+    parse: Callable[[bytes], tuple[np.ndarray, np.ndarray]]
+
+
+def find_archive(data_dir: Path) -> Path | None:
+    """The first of the four forms that lies in `data_dir`: an archive or its unpacked folder."""
+    for layout in LAYOUTS:
+        for name in (layout.archive, layout.folder):
+            if (data_dir / name).exists():
+                return data_dir / name
+    return None
+
+
+def read_archive(path: Path) -> tuple[Split, Split]:
+    """(train, test) from an archive or an unpacked folder that `find_archive` knows.
+
+    Raises:
+        DataCorrupt: the archive is truncated or altered, lacks a batch, or has members that no
+            honest archive has (links, absolute paths, `..`, absurd sizes); the message names it.
+    """
+    layout = next(layout for layout in LAYOUTS if path.name in (layout.archive, layout.folder))
+    try:
+        if path.is_dir():
+            members = {name: (path / name).read_bytes() for name in layout.files}
+        else:
+            _check_digest(path, layout)
+            members = _read_members(path, layout)
+        batches = [_checked(name, *layout.parse(members[name])) for name in layout.files]
+    except FileNotFoundError as error:
+        raise _corrupt(path, f"{Path(error.filename).name} is missing") from error
+    except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error) as error:
+        raise _corrupt(path, str(error)) from error
+    images, labels = zip(*batches, strict=True)
+    train = Split(np.concatenate(images[:-1]), np.concatenate(labels[:-1]))
+    return train, Split(images[-1], labels[-1])
+
+
+def parse_binary_batch(content: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of one label byte and 3,072 pixel bytes, channel by channel."""
+    row = 1 + 3 * 32 * 32
+    if len(content) % row:
+        raise ValueError(f"{len(content)} bytes, expected rows of {row}")
+    rows = np.frombuffer(content, np.uint8).reshape(-1, row)
+    return _channels_last(rows[:, 1:]), rows[:, 0].astype(np.int32)
+
+
+def parse_python_batch(content: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """A pickled dict of b"data" (uint8 [n, 3072]) and b"labels" (list of int)."""
+    try:
+        batch = _ArrayUnpickler(io.BytesIO(content), encoding="bytes").load()
+        batch = {key.decode() if isinstance(key, bytes) else key: batch[key] for key in batch}
+        data, labels = np.asarray(batch["data"]), np.asarray(batch["labels"])
+    except ValueError:
+        raise
+    except Exception as error:  # a damaged pickle can raise anything at all
+        raise ValueError(f"not a CIFAR-10 batch ({error!r})") from error
+    if data.dtype != np.uint8 or data.ndim != 2 or data.shape[1] != 3072:
+        raise ValueError(f"data is {data.dtype} {data.shape}, expected uint8 (n, 3072)")
+    return _channels_last(data), labels.astype(np.int32)
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Builds NumPy arrays from a pickle, and refuses every other callable by its name."""
+
+    # NumPy 1 pickles say numpy.core, NumPy 2 pickles numpy._core: one function by two names.
+    _ALLOWED = {  # noqa: RUF012 (never written)
+        ("numpy", "ndarray"): np.ndarray,
+        ("numpy", "dtype"): np.dtype,
+        ("numpy.core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,
+        ("numpy._core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,
+    }
+
+    def find_class(self, module: str, name: str) -> object:
+        try:
+            return self._ALLOWED[module, name]
+        except KeyError:
+            raise ValueError(f"the pickle asks for {module}.{name}, which no batch needs") from None
+
+
+def _channels_last(rows: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
+
+
+def _checked(name: str, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if images.shape[0] != IMAGES_PER_BATCH or labels.shape != (IMAGES_PER_BATCH,):
+        raise ValueError(
+            f"{name} has {images.shape[0]} images and {labels.size} labels, "
+            f"expected {IMAGES_PER_BATCH} of each"
+        )
+    if labels.min() < 0 or labels.max() > 9:
+        raise ValueError(f"{name} has a label outside 0 to 9")
+    return images, labels
+
+
+def _read_members(path: Path, layout: Layout) -> dict[str, bytes]:
+    wanted = {f"{layout.folder}/{name}": name for name in layout.files}
+    members = {}
+    with tarfile.open(path, "r|gz") as tar:
+        for count, member in enumerate(tar):
+            _check_member(member, count)
+            if name := wanted.get(member.name):
+                members[name] = tar.extractfile(member).read()
+    if missing := [name for name in layout.files if name not in members]:
+        raise ValueError(f"it has no {', '.join(missing)}")
+    return members
+
+
+def _check_member(member: tarfile.TarInfo, count: int) -> None:
+    """An archive with one member that could do harm is not the one we know: refuse all of it."""
+    path = PurePosixPath(member.name)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"it has a member that points outside: {member.name!r}")
+    if not (member.isfile() or member.isdir()):
+        raise ValueError(f"it has a member that is no plain file: {member.name!r}")
+    if member.size > LARGEST_MEMBER_BYTES or count >= MOST_MEMBERS:
+        raise ValueError(f"it is larger inside than CIFAR-10 can be, at {member.name!r}")
+
+
+def _check_digest(path: Path, layout: Layout) -> None:
+    """A file of exactly the official size must be the official file; others are judged inside."""
+    if path.stat().st_size != layout.bytes:
+        return
+    algorithm, expected = layout.digest.split(":")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, algorithm).hexdigest()
+    if digest != expected:
+        raise ValueError(f"{algorithm} {digest}, expected {expected}")
+
+
+def _corrupt(path: Path, detail: str) -> DataCorrupt:
+    detail = " ".join(detail.split())
+    return DataCorrupt(
+        f"{path} is truncated or corrupt ({detail}): get it again, "
+        "or remove it to use another source"
+    )
+
+
+LAYOUTS = (
+    Layout(
+        archive="cifar-10-binary.tar.gz",
+        folder="cifar-10-batches-bin",
+        files=(*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"),
+        bytes=170_052_171,
+        digest="sha256:c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+        parse=parse_binary_batch,
+    ),
+    Layout(
+        archive="cifar-10-python.tar.gz",
+        folder="cifar-10-batches-py",
+        files=(*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"),
+        bytes=170_498_071,
+        digest="md5:c58f30108f718f92721af3b95e74349a",
+        parse=parse_python_batch,
+    ),
+)
