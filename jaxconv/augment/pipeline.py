@@ -1,0 +1,115 @@
+"""The augmentation pipeline that a config names, validated argument by argument.
+
+A pipeline is a sequence of (transform name, arguments) in the vocabulary of albumentations 2.0.8,
+and both engines run it: `host` with albumentations, `device` as one jitted function.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from jaxconv.augment.arguments import REQUIRED, TRANSFORMS
+
+
+class Transform(NamedTuple):
+    """One step of a pipeline.
+
+    `arguments` are complete and canonical for a transform of the table in `arguments.py` (defaults
+    filled in, limits as (low, high)), and as given for any other.
+    """
+
+    name: str
+    arguments: Mapping[str, Any]
+
+
+def parse_pipeline(spec: Sequence, *, engine: str = "device") -> tuple[Transform, ...]:
+    """Turn a pipeline as it stands in a config into checked transforms.
+
+    Args:
+        spec: (name, arguments) pairs; lists are taken for tuples, as they come from JSON.
+        engine: 'device' knows the transforms of the table; 'albumentations' knows every transform
+            of the installed albumentations, which then checks the arguments of those outside it.
+
+    Returns:
+        One Transform for each pair, in order.
+
+    Raises:
+        ValueError: the spec is no sequence of pairs; a transform or an argument is unknown (the
+            nearest right name is given); an argument is missing or its value refused.
+
+    Example:
+        >>> parse_pipeline([["HorizontalFlip", {"p": 0.25}]])
+        (Transform(name='HorizontalFlip', arguments={'p': 0.25}),)
+    """
+    if engine not in ("device", "albumentations"):
+        raise ValueError(f"augment engine {engine!r}: expected 'device' or 'albumentations'")
+    if isinstance(spec, (str, Mapping)) or not isinstance(spec, Sequence):
+        raise ValueError(f"augmentation pipeline {spec!r}: expected (name, arguments) pairs")
+    return tuple(_parse_transform(entry, engine) for entry in spec)
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """The one-line message for a name that is not among the known: with the nearest that is."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    listed = f": expected one of {', '.join(known)}" if len(known) <= 20 else ""
+    return f"unknown {what} {name!r}{listed}{hint}"
+
+
+def _parse_transform(entry: Any, engine: str) -> Transform:
+    entry = _tuples(entry)
+    if not isinstance(entry, tuple) or len(entry) != 2:
+        raise ValueError(f"augmentation {entry!r}: expected a pair (name, arguments)")
+    name, arguments = entry
+    if not isinstance(name, str) or not isinstance(arguments, Mapping):
+        raise ValueError(f"augmentation {entry!r}: expected a name and a dict of its arguments")
+    if name in TRANSFORMS:
+        return Transform(name, _check_arguments(name, arguments))
+    if engine == "device":
+        raise ValueError(unknown("transform of the device engine", name, TRANSFORMS))
+    from jaxconv.augment.host import build_transform  # only here: it imports albumentations
+
+    build_transform(Transform(name, arguments))
+    return Transform(name, arguments)
+
+
+def _check_arguments(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    table = TRANSFORMS[name]
+    for argument in given:
+        if argument not in table:
+            raise ValueError(unknown(f"argument of {name}", argument, table))
+    checked = {}
+    for argument, (default, check) in table.items():
+        value = given.get(argument, default)
+        if value is REQUIRED:
+            raise ValueError(f"{name} needs the argument {argument!r}, given {sorted(given)}")
+        try:
+            checked[argument] = check(value)
+        except ValueError as expected:
+            raise ValueError(f"{name}: {argument}={value!r}, expected {expected}") from None
+    _check_together(name, checked)
+    return checked
+
+
+def _check_together(name: str, arguments: Mapping[str, Any]) -> None:
+    """What albumentations asks of several arguments at once."""
+    if name == "Affine":
+        if arguments["translate_percent"] is not None and arguments["translate_px"] is not None:
+            raise ValueError("Affine: translate_percent and translate_px given, expected one")
+        if arguments["keep_ratio"] and arguments["scale"]["x"] != arguments["scale"]["y"]:
+            raise ValueError(f"Affine: keep_ratio with scale={arguments['scale']}, expected x = y")
+    if name == "CoarseDropout":
+        height, width = arguments["hole_height_range"], arguments["hole_width_range"]
+        if isinstance(height[1], int) != isinstance(width[1], int):
+            raise ValueError(
+                f"CoarseDropout: hole_height_range={height} and hole_width_range={width}, "
+                "expected both in pixels or both as fractions"
+            )
+
+
+def _tuples(value: Any) -> Any:
+    """Lists become tuples, at every depth."""
+    if isinstance(value, Mapping):
+        return {name: _tuples(inner) for name, inner in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, (list, tuple)) else value
