@@ -20,6 +20,18 @@ import numpy as np
 
 from jaxconv.data.dataset import DataCorrupt, Split
 
+CLASS_NAMES = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
 IMAGES_PER_BATCH = 10_000
 LARGEST_MEMBER_BYTES = 64 << 20  # twice the largest honest one
 MOST_MEMBERS = 64

@@ -6,23 +6,11 @@ import logging
 import os
 from pathlib import Path
 
-from jaxconv.data.archive import find_archive, read_archive
+from jaxconv.data.archive import CLASS_NAMES, find_archive, read_archive
 from jaxconv.data.cache import default_cache_dir, load_cache, save_cache
 from jaxconv.data.dataset import DataCorrupt, Dataset, DataUnavailable, Split
 from jaxconv.data.tfds_directory import find_tfds_directory, read_tfds_directory
 
-CLASS_NAMES = (
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
-)
 REMEDY = (
     "put cifar-10-binary.tar.gz into a folder and name the folder with data.dir, "
     "set TFDS_DATA_DIR, or allow data.download"
@@ -100,7 +88,7 @@ def _read_source(given_dir: Path | None, *, download: bool) -> tuple[Split, Spli
         except DataUnavailable as error:
             tried.append(str(error))
     if download:
-        from jaxconv.data.download import prepare_cifar10
+        from jaxconv.data.tfds_builder import prepare_cifar10
 
         try:
             directory = prepare_cifar10(tfds_dirs[0])

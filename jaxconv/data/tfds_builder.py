@@ -1,0 +1,87 @@
+"""Downloading and preparing CIFAR-10 with tfds, but without TensorFlow.
+
+tfds's own CIFAR-10 builder opens files, unpacks archives and encodes images with TensorFlow. This
+one reads the archive with `archive.py`, hands tfds finished PNGs, and leaves to tfds what it does
+alone: checking the download, shuffling, sharding, writing. The result is the directory that
+tfds's builder would make, and any program that uses tfds can read it.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from jaxconv.data.archive import CLASS_NAMES, LAYOUTS, read_archive
+from jaxconv.data.dataset import Split
+from jaxconv.data.download import RemoteFile, check_reachable, fetch
+
+ARCHIVE = RemoteFile(
+    url="https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+    bytes=LAYOUTS[0].bytes,
+    sha256=LAYOUTS[0].digest.removeprefix("sha256:"),
+)
+
+
+def prepare_cifar10(data_dir: Path, archive: RemoteFile = ARCHIVE) -> Path:
+    """Downloads `archive` and prepares it as array_record; returns `data_dir/cifar10/<version>`.
+
+    Raises:
+        DataUnavailable: the host cannot be reached (known within 5 seconds) or stops sending.
+        DataCorrupt: what came is not the archive.
+        OSError: `data_dir` cannot be written.
+    """
+    check_reachable(archive.url)
+    downloads = data_dir / "downloads"
+    manual = downloads / "manual"  # where tfds looks for a file before it would download it
+    fetch(archive, manual)
+    builder = Cifar10(data_dir=data_dir, url=archive.url)
+    builder.download_and_prepare(
+        download_dir=downloads,
+        download_config=tfds.download.DownloadConfig(
+            manual_dir=manual, compute_stats=tfds.download.ComputeStatsMode.SKIP
+        ),
+        file_format="array_record",
+    )
+    return Path(builder.data_dir)
+
+
+class Cifar10(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    """The name, version and features of tfds's CIFAR-10."""
+
+    VERSION = tfds.core.Version("3.0.2")
+
+    def __init__(self, *, data_dir: Path, url: str):
+        self._url = url
+        super().__init__(data_dir=data_dir)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description="60,000 colour images of 32x32 pixels in ten classes.",
+            features=tfds.features.FeaturesDict(
+                {
+                    "id": tfds.features.Text(),
+                    "image": tfds.features.Image(shape=(32, 32, 3)),
+                    "label": tfds.features.ClassLabel(names=CLASS_NAMES),
+                }
+            ),
+            supervised_keys=("image", "label"),
+            homepage="https://www.cs.toronto.edu/~kriz/cifar.html",
+        )
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager):
+        train, test = read_archive(Path(dl_manager.download(self._url)))
+        return {
+            tfds.Split.TRAIN: self._generate_examples("train", train),
+            tfds.Split.TEST: self._generate_examples("test", test),
+        }
+
+    def _generate_examples(self, name: str, split: Split) -> Iterator[tuple[int, dict]]:
+        for index, (image, label) in enumerate(zip(split.images, split.labels, strict=True)):
+            png = io.BytesIO()
+            Image.fromarray(image).save(png, format="PNG")
+            yield index, {"id": f"{name}_{index:05d}", "image": png.getvalue(), "label": int(label)}
