@@ -1,0 +1,194 @@
+"""Follows what each map of a network sees of the image through the network's operations.
+
+A receptive field belongs to the data flow, not to a list of layers: branches that meet see the
+union of what each saw. So a network is traced to a jaxpr in which marks surround its layers. A
+layer that knows its geometry speaks for itself, however it is computed; everything else is
+followed operation by operation.
+
+Space that collapses (a mean over all positions, a flattening) keeps the view of one position: a
+receptive field is that of the features, and what is pooled is the whole image in any case. An
+operation that moves pixels in a way not known here makes the view unknown; nothing is guessed.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import reduce
+from typing import Any
+
+from jax.ad_checkpoint import checkpoint_name
+from jax.extend.core import Jaxpr, JaxprEqn, Literal
+
+from jaxconv.models.receptive_field import View, spread, union, window
+
+Views = tuple[View, View] | tuple[()] | None
+"""(vertical, horizontal); () for what does not depend on the image; None for what is unknown."""
+
+LayerRule = Callable[[View, int], View]
+"""What a layer makes of a view along axis 0 (vertical) or 1 (horizontal)."""
+
+
+def mark(array: Any, layer: int, side: str) -> Any:
+    """``array`` itself, marked as the "in" or the "out" of layer number ``layer``."""
+    return checkpoint_name(array, f"{__name__}:{layer}:{side}")
+
+
+def layer_views(
+    jaxpr: Jaxpr, inputs: Sequence[Views], rules: Mapping[int, LayerRule]
+) -> dict[int, Views]:
+    """The views of every marked layer's output.
+
+    Args:
+        jaxpr: of a network whose images and maps are [b, h, w, c].
+        inputs: the views of its arguments.
+        rules: of the layers that know their geometry.
+    """
+    before: dict[int, Views] = {}
+    after: dict[int, Views] = {}
+
+    def pass_mark(name: str, views: Views) -> Views:
+        owner, _, place = name.partition(":")
+        if owner != __name__:
+            return views
+        number, _, side = place.partition(":")
+        layer = int(number)
+        if side == "in":
+            before[layer] = views
+            return views
+        seen = before[layer]
+        after[layer] = _both_axes(seen, rules[layer]) if layer in rules and seen else views
+        return after[layer]
+
+    def follow(jaxpr: Jaxpr, inputs: Sequence[Views]) -> list[Views]:
+        known = dict(zip(jaxpr.invars, inputs, strict=True))
+
+        def read(variable: Any) -> Views:
+            return () if isinstance(variable, Literal) else known.get(variable, ())
+
+        for equation in jaxpr.eqns:
+            given = [read(variable) for variable in equation.invars]
+            if equation.primitive.name == "name":
+                results = [pass_mark(equation.params["name"], given[0])]
+            elif equation.primitive.name in _CALLS:
+                inner = equation.params.get("jaxpr") or equation.params["call_jaxpr"]
+                results = follow(getattr(inner, "jaxpr", inner), given)
+            else:
+                results = [_transfer(equation, given)] * len(equation.outvars)
+            known.update(zip(equation.outvars, results, strict=True))
+        return [read(variable) for variable in jaxpr.outvars]
+
+    follow(jaxpr, inputs)
+    return after
+
+
+_CALLS = {"jit", "pjit", "closed_call", "custom_jvp_call", "custom_vjp_call", "checkpoint"}
+
+# fmt: off
+_FIELD_KEEPING = {  # each position alone; or reduced and repeated, as the module's docstring says
+    "abs", "add", "and", "ceil", "clamp", "convert_element_type", "copy", "cos", "div", "eq", "erf",
+    "erf_inv", "erfc", "exp", "exp2", "expm1", "floor", "ge", "gt", "integer_pow", "is_finite",
+    "le", "log", "log1p", "logistic", "lt", "max", "min", "mul", "ne", "neg", "not",
+    "optimization_barrier", "or", "pow", "reduce_precision", "rem", "round", "rsqrt", "select_n",
+    "sign", "sin", "sqrt", "square", "sub", "tan", "tanh", "xor",
+    "broadcast_in_dim", "squeeze", "reduce_max", "reduce_min", "reduce_prod", "reduce_sum",
+}
+# fmt: on
+
+
+def _both_axes(views: tuple[View, View], rule: LayerRule) -> Views:
+    return rule(views[0], 0), rule(views[1], 1)
+
+
+def _join(given: Iterable[Views]) -> Views:
+    def join_two(a: Views, b: Views) -> Views:
+        if a is None or b is None:
+            return None
+        joined = tuple(union(*axis) for axis in zip(a, b, strict=True))
+        return None if None in joined else joined
+
+    dependent = [views for views in given if views != ()]
+    return reduce(join_two, dependent) if dependent else ()
+
+
+def _transfer(equation: JaxprEqn, given: Sequence[Views]) -> Views:
+    """The views of what an operation returns, from those of its operands."""
+    views = _join(given)
+    if not views or equation.primitive.name in _FIELD_KEEPING:
+        return views
+    operand = next(v.aval for v, seen in zip(equation.invars, given, strict=True) if seen != ())
+    result = equation.outvars[0].aval
+    if max(operand.ndim, result.ndim) < 3:
+        return views  # space has collapsed before
+    match equation.primitive.name:
+        case "reshape":
+            collapsed = result.ndim < 3 or result.shape[1:3] == (1, 1)
+            return views if collapsed or result.shape[:3] == operand.shape[:3] else None
+        case "dot_general":  # a Dense layer: a matrix of parameters mixes the channels
+            (contracted, _), batch_axes = equation.params["dimension_numbers"]
+            dense = contracted == (operand.ndim - 1,) and batch_axes == ((), ())
+            return views if dense and given[0] != () and given[1] == () else None
+        case "transpose" if equation.params["permutation"][:3] == (0, 1, 2):
+            return views
+        case "concatenate" if equation.params["dimension"] in (0, 3):
+            return views
+        case name if name in _WINDOW_RULES and operand.ndim == 4:
+            return _WINDOW_RULES[name](views, equation)
+    return None
+
+
+def _convolution(views: tuple[View, View], equation: JaxprEqn) -> Views:
+    params, kernel = equation.params, equation.invars[1].aval
+    numbers = params["dimension_numbers"]
+    if numbers.lhs_spec[2:] != (1, 2) or numbers.out_spec[2:] != (1, 2):
+        return None
+
+    def rule(view: View, axis: int) -> View:
+        return window(
+            spread(view, params["lhs_dilation"][axis]),
+            kernel_size=kernel.shape[numbers.rhs_spec[2 + axis]],
+            stride=params["window_strides"][axis],
+            padding=params["padding"][axis][0],
+            dilation=params["rhs_dilation"][axis],
+        )
+
+    return _both_axes(views, rule)
+
+
+def _pooling(views: tuple[View, View], equation: JaxprEqn) -> Views:
+    params = equation.params
+
+    def rule(view: View, axis: int) -> View:
+        return window(
+            spread(view, params["base_dilation"][axis + 1]),
+            kernel_size=params["window_dimensions"][axis + 1],
+            stride=params["window_strides"][axis + 1],
+            padding=params["padding"][axis + 1][0],
+            dilation=params["window_dilation"][axis + 1],
+        )
+
+    return _both_axes(views, rule)
+
+
+def _slice(views: tuple[View, View], equation: JaxprEqn) -> Views:
+    starts, strides = equation.params["start_indices"], equation.params["strides"] or (1,) * 4
+
+    def rule(view: View, axis: int) -> View:
+        return window(view, kernel_size=1, stride=strides[axis + 1], padding=-starts[axis + 1])
+
+    return _both_axes(views, rule)
+
+
+def _pad(views: tuple[View, View], equation: JaxprEqn) -> Views:
+    def rule(view: View, axis: int) -> View:
+        low, _, between = equation.params["padding_config"][axis + 1]
+        return window(spread(view, between + 1), kernel_size=1, padding=low)
+
+    return _both_axes(views, rule)
+
+
+_WINDOW_RULES: Mapping[str, Callable[[tuple[View, View], JaxprEqn], Views]] = {
+    "conv_general_dilated": _convolution,
+    "reduce_window_max": _pooling,
+    "reduce_window_min": _pooling,
+    "reduce_window_sum": _pooling,
+    "slice": _slice,
+    "pad": _pad,
+}
