@@ -47,7 +47,7 @@ def s9_state_dict() -> dict[str, np.ndarray]:
     for block, convolutions in _S9_CONVOLUTIONS.items():
         for place, shape in convolutions.items():
             name = f"conv_block{block}.{place}.weight"
-            state[name] = draw_kernel(name, shape, prod(shape[1:]))
+            state[name] = 2 * draw_kernel(name, shape, prod(shape[1:]))  # ReLU takes some away
         if block == 14:
             continue
         ranges = {"weight": (-0.5, 1.5), "bias": (-0.4, 0.4)}
@@ -57,3 +57,9 @@ def s9_state_dict() -> dict[str, np.ndarray]:
             state[name] = draw(name, (shape[0],), low, high)
         state[f"conv_block{block}.2.num_batches_tracked"] = np.array(98, np.int64)
     return state
+
+
+def s9_images() -> np.ndarray:
+    """Two images of large patches with noise, so that their logits are not alike."""
+    patches = draw("s9 patches", (2, 4, 4, 3), -2, 2).repeat(8, axis=1).repeat(8, axis=2)
+    return patches + draw("s9 noise", (2, 32, 32, 3))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from drawn import draw, draw_kernel, s9_state_dict
+from drawn import draw, draw_kernel, s9_images, s9_state_dict
 from grid import make_cases
 from networks import S9, Zoo
 from torch.nn import functional
@@ -95,7 +95,7 @@ def s9():
     model = S9().double()
     weights = {name: torch.tensor(array) for name, array in s9_state_dict().items()}
     model.load_state_dict(weights, strict=True)
-    images = torch.tensor(draw("s9 images", (2, 32, 32, 3), -2, 2)).double().requires_grad_()
+    images = torch.tensor(s9_images()).double().requires_grad_()
     nchw = images.permute(0, 3, 1, 2)
 
     logits = model.eval()(nchw)
