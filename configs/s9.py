@@ -1,0 +1,64 @@
+"""The documented recipe: S9Net, 100 epochs of CIFAR-10 at batch 512, SGD under a one-cycle schedule.
+
+    python train.py --config configs/s9.py
+"""
+
+from ml_collections import ConfigDict, config_dict
+
+
+def get_config() -> ConfigDict:
+    config = ConfigDict()
+    config.seed = 0  # of initial weights, order, dropout and augmentation
+    config.epochs = 100  # passes over the training images; the schedule spans them all
+    config.batch_size = 512  # images a step, in training and in evaluation
+    config.max_lr = 0.1  # peak learning rate; starts at 1/25 of it, ends at 1/250,000
+    config.weight_decay = 1e-4  # added to the gradient, before momentum, for every parameter
+    config.label_smoothing = 0.0  # share of the target spread over all classes, in training
+    config.dropout_rate = 0.1  # at the end of each block
+    config.dtype = "float32"  # of the convolutions: float32 or bfloat16
+    config.steps_per_call = config_dict.placeholder(int)  # None: 1 on CPU, an epoch elsewhere
+
+    config.data = ConfigDict()
+    config.data.sources = ("cifar10", "shapes10")  # the first one at hand is used
+    config.data.dir = config_dict.placeholder(str)  # where an archive or a tfds directory lies
+    config.data.download = True  # whether cifar10 may be downloaded when it is not at hand
+    config.data.train_limit = config_dict.placeholder(int)  # training images to use; None is all
+    config.data.test_limit = config_dict.placeholder(int)  # test images to use; None is all
+
+    config.augment = ConfigDict()
+    config.augment.engine = "device"  # device (jitted) or albumentations (on the host)
+    # Names and arguments are those of albumentations 2.0.8; border_mode 4 is OpenCV's reflect_101.
+    config.augment.transforms = (
+        ("RandomCrop", {"height": 32, "width": 32, "p": 0.2}),
+        ("HorizontalFlip", {"p": 0.5}),
+        ("Rotate", {"limit": 15, "border_mode": 4, "p": 0.5}),
+        (
+            "ShiftScaleRotate",
+            {
+                "shift_limit": 0.0625,
+                "scale_limit": 0.1,
+                "rotate_limit": 45,
+                "border_mode": 4,
+                "p": 0.5,
+            },
+        ),
+        ("RandomBrightnessContrast", {"brightness_limit": 1, "contrast_limit": 1, "p": 0.1}),
+        (
+            "CoarseDropout",
+            {
+                "num_holes_range": (1, 1),
+                "hole_height_range": (1, 16),
+                "hole_width_range": (1, 16),
+                "fill": 0,
+                "p": 0.5,
+            },
+        ),
+        (
+            "Normalize",
+            {
+                "mean": (0.49139968, 0.48215841, 0.44653091),
+                "std": (0.24703223, 0.24348513, 0.26158784),
+            },
+        ),
+    )
+    return config

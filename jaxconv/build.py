@@ -1,0 +1,107 @@
+"""From a config to what it names: data set, model, optimizer, augmentation, epochs.
+
+The other half of the door: `config.py` reads and checks a config, this file unpacks it into named
+arguments. Choices are made here by plain `if`s, so that nothing behind the door has a mode.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from jaxconv.augment.device import make_device_augment, make_device_normalize
+from jaxconv.augment.pipeline import Transform, parse_pipeline
+from jaxconv.config import ConfigError
+from jaxconv.data.cifar10 import load_cifar10
+from jaxconv.data.dataset import Dataset, first_available, limit
+from jaxconv.data.shapes10 import load_shapes10
+from jaxconv.models.s9 import S9Net
+from jaxconv.training.epochs import RunEpoch, make_device_epoch, make_host_epoch, steps_of
+from jaxconv.training.loop import make_evaluate
+from jaxconv.training.optim import one_cycle_sgd
+from jaxconv.training.step import (
+    TrainState,
+    identity_augment,
+    init_train_state,
+    make_eval_step,
+    make_predict_step,
+    make_train_step,
+)
+
+
+class Training(NamedTuple):
+    """All that `fit` needs besides a place to save to."""
+
+    state: TrainState
+    run_epoch: RunEpoch
+    evaluate: Callable[[TrainState], dict[str, float]]
+    steps_per_epoch: int
+    train_count: int
+
+
+def build_dataset(config: ConfigDict) -> Dataset:
+    """The first source at hand, cut to the config's limits."""
+    data = config.data
+    loaders = {
+        "cifar10": lambda: load_cifar10(data_dir=data.dir, download=data.download),
+        "shapes10": lambda: load_shapes10(
+            train_count=data.train_limit or 50_000, test_count=data.test_limit or 10_000
+        ),
+    }
+    dataset = first_available({name: loaders[name] for name in data.sources})
+    try:
+        return limit(dataset, data.train_limit, data.test_limit)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def build_pipeline(config: ConfigDict) -> tuple[Transform, ...]:
+    """The config's augmentation, checked for its engine."""
+    try:
+        return parse_pipeline(config.augment.transforms, engine=config.augment.engine)
+    except ValueError as error:
+        raise ConfigError(f"config.augment.transforms: {error}") from error
+
+
+def build_model(config: ConfigDict, num_classes: int) -> S9Net:
+    return S9Net(num_classes, config.dropout_rate, jnp.dtype(config.dtype))
+
+
+def build_training(config: ConfigDict, dataset: Dataset) -> Training:
+    """A fresh run of the config on `dataset`."""
+    model = build_model(config, len(dataset.class_names))
+    pipeline = build_pipeline(config)
+    steps_per_epoch = steps_of(len(dataset.train.labels), config.batch_size)
+    tx = one_cycle_sgd(
+        config.epochs * steps_per_epoch, max_lr=config.max_lr, weight_decay=config.weight_decay
+    )
+    shared: dict[str, Any] = {"batch_size": config.batch_size, "seed": config.seed}
+    if config.augment.engine == "device":
+        step = make_train_step(
+            model, tx, make_device_augment(pipeline), label_smoothing=config.label_smoothing
+        )
+        per_call = config.steps_per_call or (1 if on_cpu() else steps_per_epoch)
+        run_epoch = make_device_epoch(step, *dataset.train, steps_per_call=per_call, **shared)
+    else:
+        from jaxconv.augment.host import make_host_augment
+
+        step = make_train_step(model, tx, identity_augment, label_smoothing=config.label_smoothing)
+        augment = make_host_augment(pipeline, seed=config.seed)
+        run_epoch = make_host_epoch(step, *dataset.train, augment, **shared)
+    eval_step = make_eval_step(model, make_device_normalize(pipeline))
+    evaluate = make_evaluate(eval_step, *dataset.test, batch_size=config.batch_size)
+    init_key = jax.random.fold_in(jax.random.key(config.seed), 1)
+    state = init_train_state(model, tx, init_key, dataset.train.images.shape[1:])
+    return Training(state, run_epoch, evaluate, steps_per_epoch, len(dataset.train.labels))
+
+
+def build_predict_step(config: ConfigDict, num_classes: int) -> Callable:
+    """`predict_step(state, images uint8) -> probabilities` of the config's model."""
+    model = build_model(config, num_classes)
+    return make_predict_step(model, make_device_normalize(build_pipeline(config)))
+
+
+def on_cpu() -> bool:
+    return jax.default_backend() == "cpu"

@@ -1,0 +1,123 @@
+"""One step of training and of evaluation: pure functions of arrays, each compiled once."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import linen as nn
+
+from jaxconv.training.objective import Sums, classification_sums, mean_loss
+
+Batch = dict[str, jax.Array]
+
+
+class TrainState(NamedTuple):
+    """All that training changes, arrays only."""
+
+    step: jax.Array  # [] int32, steps done
+    params: Any
+    batch_stats: Any
+    opt_state: optax.OptState
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """What `model.apply` takes."""
+        return {"params": self.params, "batch_stats": self.batch_stats}
+
+
+def init_train_state(
+    model: nn.Module, tx: optax.GradientTransformation, key: jax.Array, image_shape: tuple[int, ...]
+) -> TrainState:
+    """Fresh parameters from `key`; `image_shape` is [h, w, c]."""
+    images = jnp.zeros((1, *image_shape), jnp.float32)
+    variables = jax.jit(model.init, static_argnames="train")(key, images, train=False)
+    params, batch_stats = variables["params"], variables.get("batch_stats", {})
+    return TrainState(jnp.zeros((), jnp.int32), params, batch_stats, tx.init(params))
+
+
+def identity_augment(keys: jax.Array, images: jax.Array) -> jax.Array:
+    """Images as they are: the augmentation of batches that were augmented on the host."""
+    return images
+
+
+def make_train_step(
+    model: nn.Module,
+    tx: optax.GradientTransformation,
+    augment: Callable[[jax.Array, jax.Array], jax.Array],
+    *,
+    label_smoothing: float = 0.0,
+) -> Callable[[TrainState, Batch, jax.Array], tuple[TrainState, Sums]]:
+    """Returns `train_step(state, batch, key) -> (state, metrics)`, jitted; `state` is donated.
+
+    Args:
+        model: a linen classifier, `model.apply(variables, images, train=...)` -> logits [b, k]. If its
+            `__call__` takes `mask`, it gets the batch's, so that padding stays out of its statistics.
+        tx: the optimizer.
+        augment: (keys [b], images [b, h, w, c]) -> float images; traced into the step.
+        label_smoothing: of the training loss only.
+
+    A batch has `image` [b, h, w, c], `label` [b] and `mask` [b]; it may have `key` [b], a typed key for
+    each example's augmentation, else they come from the step's key. That is `key` folded with
+    `state.step`: the same `key` serves a whole run, and going on equals never having stopped.
+
+    `metrics` are sums over the examples: `loss_sum`, `correct`, `count`.
+    """
+    takes_mask = "mask" in inspect.signature(type(model).__call__).parameters
+
+    def train_step(state, batch, key):
+        dropout_key, augment_key = jax.random.split(jax.random.fold_in(key, state.step))
+        if "key" in batch:
+            keys = batch["key"]
+        else:
+            keys = jax.random.split(augment_key, batch["image"].shape[0])
+        images = augment(keys, batch["image"])
+
+        def loss_of(params):
+            logits, updated = model.apply(
+                {"params": params, "batch_stats": state.batch_stats},
+                images,
+                train=True,
+                rngs={"dropout": dropout_key},
+                mutable=["batch_stats"],
+                **({"mask": batch["mask"]} if takes_mask else {}),
+            )
+            sums = classification_sums(
+                logits, batch["label"], batch["mask"], label_smoothing=label_smoothing
+            )
+            return mean_loss(sums), (sums, updated.get("batch_stats", {}))
+
+        gradients, (sums, batch_stats) = jax.grad(loss_of, has_aux=True)(state.params)
+        updates, opt_state = tx.update(gradients, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        return TrainState(state.step + 1, params, batch_stats, opt_state), sums
+
+    return jax.jit(train_step, donate_argnums=0)
+
+
+def make_eval_step(
+    model: nn.Module, normalize: Callable[[jax.Array], jax.Array] = lambda images: images
+) -> Callable[[TrainState, Batch], Sums]:
+    """Returns `eval_step(state, batch) -> metrics`, jitted: running statistics, no dropout.
+
+    `normalize` maps the batch's images to what the model takes; metrics as in `make_train_step`.
+    """
+
+    def eval_step(state, batch):
+        logits = model.apply(state.variables, normalize(batch["image"]), train=False)
+        return classification_sums(logits, batch["label"], batch["mask"])
+
+    return jax.jit(eval_step)
+
+
+def make_predict_step(
+    model: nn.Module, normalize: Callable[[jax.Array], jax.Array] = lambda images: images
+) -> Callable[[TrainState, jax.Array], jax.Array]:
+    """Returns `predict_step(state, images) -> probabilities [b, k]`, jitted, float32."""
+
+    def predict_step(state, images):
+        return jax.nn.softmax(model.apply(state.variables, normalize(images), train=False))
+
+    return jax.jit(predict_step)
