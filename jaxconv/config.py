@@ -41,9 +41,9 @@ def _number(expected: str, holds: Callable[[float], bool]) -> Rule:
     )
 
 
-def _limit() -> Rule:
+def _count_or(none: str) -> Rule:
     count = _whole(at_least=1)
-    return Rule(f"{count.expected}, or None for all", lambda v: v is None or count.holds(v))
+    return Rule(f"{count.expected}, or None for {none}", lambda v: v is None or count.holds(v))
 
 
 def _choice(*names: str) -> Rule:
@@ -61,15 +61,15 @@ RULES: Mapping[str, Rule] = {
     "seed": _whole(at_least=0),
     "epochs": _whole(at_least=1),
     "batch_size": _whole(at_least=1),
-    "steps_per_call": _whole(at_least=1),
+    "steps_per_call": _count_or("a choice by the backend"),
     "max_lr": _number("above 0", lambda rate: rate > 0),
     "weight_decay": _number("of at least 0", lambda decay: decay >= 0),
     "dropout_rate": _number("of at least 0 and below 1", lambda rate: 0 <= rate < 1),
     "label_smoothing": _number("of at least 0 and below 1", lambda rate: 0 <= rate < 1),
     "dtype": _choice("float32", "bfloat16"),
     "data.sources": _choices("cifar10", "shapes10"),
-    "data.train_limit": _limit(),
-    "data.test_limit": _limit(),
+    "data.train_limit": _count_or("all"),
+    "data.test_limit": _count_or("all"),
     "augment.engine": _choice("device", "albumentations"),
 }
 """What a field must hold, where its type does not say it. A config may lack any of them."""
