@@ -37,7 +37,7 @@ def _number(low: float = -INFINITE, high: float = INFINITE, kind: type = Real) -
     def check(value: Any) -> Any:
         if not _is_a(kind, value) or not low <= value <= high:
             raise ValueError(expected)
-        return value
+        return int(value) if kind is Integral else value
 
     return check
 
@@ -73,7 +73,7 @@ def _interval(
             raise ValueError(expected)
         if not all(_is_a(kind, end) for end in pair) or not low <= pair[0] <= pair[1] <= high:
             raise ValueError(expected)
-        return pair
+        return tuple(map(int, pair)) if kind is Integral else pair
 
     return check
 
@@ -182,7 +182,8 @@ TRANSFORMS: dict[str, dict[str, Argument]] = {
         "translate_percent": Argument(None, _optional(_axes(_interval(alone=_fixed), 0.0))),
         "translate_px": Argument(None, _optional(_axes(_interval(kind=Integral, alone=_fixed), 0))),
         "rotate": Argument(0.0, _interval(alone=_fixed)),
-        "shear": Argument((0.0, 0.0), _axes(_interval(-89, 89, alone=_fixed), 0.0)),
+        # An axis left out is sheared by 1 degree: albumentations 2.0.8 does so.
+        "shear": Argument((0.0, 0.0), _axes(_interval(-89, 89, alone=_fixed), 1.0)),
         "interpolation": _LINEAR,
         "mask_interpolation": _NEAREST,
         "fit_output": Argument(False, _FLAG),

@@ -49,9 +49,10 @@ def parse_pipeline(spec: Sequence, *, engine: str = "device") -> tuple[Transform
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """The one-line message for a name that is not among the known: with the nearest that is."""
+    """The one-line message for a name that is not among the known, with the nearest that is."""
     known = list(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    prefixes = [one for one in known if name.startswith(one)]  # fill_value was renamed to fill
+    near = prefixes or difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     listed = f": expected one of {', '.join(known)}" if len(known) <= 20 else ""
     return f"unknown {what} {name!r}{listed}{hint}"

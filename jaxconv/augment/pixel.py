@@ -6,11 +6,13 @@ What a coin leaves out gets parameters that change nothing.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 
 class DeviceTransform(NamedTuple):
@@ -33,11 +35,11 @@ def whole_between(low: Any, high: Any, uniform: jax.Array) -> jax.Array:
 
 
 def per_channel(value: float | tuple[float, ...], images: jax.Array) -> np.ndarray:
-    """One number or one for each channel, in a shape that broadcasts with images [b, h, w, c]."""
+    """One number or one for each channel, in the shape of a pixel of images [..., c]."""
     channels = images.shape[-1]
     if isinstance(value, tuple) and len(value) != channels:
         raise ValueError(f"{value} for images of {channels} channels: expected {channels} numbers")
-    return np.broadcast_to(np.asarray(value, np.float32), (1, 1, 1, channels))
+    return np.broadcast_to(np.asarray(value, np.float32), (1,) * (images.ndim - 1) + (channels,))
 
 
 def random_crop(arguments: Mapping[str, Any]) -> DeviceTransform:
@@ -49,7 +51,7 @@ def random_crop(arguments: Mapping[str, Any]) -> DeviceTransform:
         return whole_between(0, size[0] - height, row), whole_between(0, size[1] - width, column)
 
     def apply(corner, images):
-        b, h, w, _ = images.shape
+        _, h, w, channels = images.shape
         if (h, w) == (height, width):
             return images
         if height > h or width > w:
@@ -59,10 +61,8 @@ def random_crop(arguments: Mapping[str, Any]) -> DeviceTransform:
                 f"RandomCrop with p={p} to {height} x {width} from {h} x {w} would give images of "
                 "different sizes: expected p=1"
             )
-        rows = corner[0][:, None, None] + jnp.arange(height)[None, :, None]
-        columns = corner[1][:, None, None] + jnp.arange(width)[None, None, :]
-        examples = jnp.arange(b)[:, None, None]
-        return images.at[examples, rows, columns].get(mode="promise_in_bounds")
+        crop = partial(lax.dynamic_slice, slice_sizes=(height, width, channels))
+        return jax.vmap(lambda image, y, x: crop(image, (y, x, 0)))(images, *corner)
 
     return DeviceTransform(3, sample, apply)
 

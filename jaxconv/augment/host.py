@@ -1,0 +1,142 @@
+"""A pipeline run by albumentations on the host: every transform it has, on worker threads.
+
+Importing this file does not import albumentations; building a pipeline does.
+"""
+
+import inspect
+import os
+import random
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from jaxconv.augment.pipeline import Transform, unknown
+
+
+def make_host_augment(
+    pipeline: Sequence[Transform], *, seed: int, workers: int = 0
+) -> Callable[[np.ndarray, int, Sequence[int]], np.ndarray]:
+    """Build augment(images, epoch, indices) from a parsed pipeline.
+
+    An example's result is a function of (seed, epoch, its index) and its pixels: the same for any
+    batch, order or number of workers. Threads, since forking a process that runs JAX is unsafe.
+
+    Args:
+        pipeline: transforms from `parse_pipeline(spec, engine="albumentations")`.
+        seed: of the run, at least 0.
+        workers: threads that share each batch; 0 works in the caller's thread.
+
+    Returns:
+        A function of images uint8 [b, h, w, c], the epoch (at least 0) and indices [b] of the
+        examples in their data set, giving float32 [b, h', w', c].
+
+    Raises:
+        ValueError: seed or workers below 0; what albumentations refuses or would warn about. From
+            augment: transforms that leave the images of a batch in different sizes.
+    """
+    if seed < 0 or workers < 0:
+        raise ValueError(f"seed={seed}, workers={workers}: expected both to be at least 0")
+    _compose(pipeline)  # whatever is wrong with it is known now, not in a worker
+    local = threading.local()  # a Compose carries the state of its random numbers
+
+    def augment_part(images: np.ndarray, epoch: int, indices: np.ndarray) -> list[np.ndarray]:
+        if not hasattr(local, "compose"):
+            local.compose = _compose(pipeline)
+        results = []
+        for image, index in zip(images, indices, strict=True):
+            local.compose.set_random_state(*_random_states(seed, epoch, int(index)))
+            results.append(local.compose(image=image)["image"])
+        return results
+
+    pool = ThreadPoolExecutor(workers, "augment") if workers else None
+
+    def augment(images: np.ndarray, epoch: int, indices: Sequence[int]) -> np.ndarray:
+        if pool is None:
+            results = augment_part(images, epoch, indices)
+        else:
+            parts = np.array_split(np.arange(len(images)), workers)
+            indices = np.asarray(indices)
+            tasks = [pool.submit(augment_part, images[at], epoch, indices[at]) for at in parts]
+            results = [image for task in tasks for image in task.result()]
+        shapes = {image.shape for image in results}
+        if len(shapes) > 1:
+            raise ValueError(f"augmented images of different sizes {sorted(shapes)}: expected one")
+        return np.asarray(results, np.float32)
+
+    return augment
+
+
+def make_host_normalize(pipeline: Sequence[Transform]) -> Callable[[np.ndarray], np.ndarray]:
+    """The Normalize of a pipeline alone, for evaluation: images -> float32 [b, h, w, c]."""
+    augment = make_host_augment([step for step in pipeline if step.name == "Normalize"], seed=0)
+    return lambda images: augment(images, 0, range(len(images)))
+
+
+def build_transform(transform: Transform) -> Any:
+    """The albumentations object of one transform.
+
+    Raises:
+        ValueError: in one line, an unknown transform or argument (the nearest right name is
+            given), or a value that albumentations refuses or would only warn about.
+    """
+    name, arguments = transform
+    classes = _transform_classes()
+    if name not in classes:
+        raise ValueError(unknown("transform of albumentations", name, classes))
+    known = list(inspect.signature(classes[name]).parameters)
+    for argument in arguments:
+        if argument not in known:
+            raise ValueError(unknown(f"argument of {name}", argument, known))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # It says that Affine should be used instead, which does no harm.
+        warnings.filterwarnings("ignore", "ShiftScaleRotate is a special case of Affine")
+        try:
+            return classes[name](**arguments)
+        except (ValueError, TypeError, UserWarning) as error:
+            raise ValueError(f"{name}: {_one_line(error)}") from None
+
+
+def _compose(pipeline: Sequence[Transform]) -> Any:
+    transforms = [build_transform(transform) for transform in pipeline]
+    return albumentations().Compose(transforms, is_check_shapes=False)
+
+
+def albumentations() -> Any:
+    """The library, imported without its question to the network for a newer version."""
+    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
+    import albumentations
+
+    return albumentations
+
+
+def _transform_classes() -> dict[str, type]:
+    library = albumentations()
+    return {
+        name: value
+        for name, value in vars(library).items()
+        if isinstance(value, type) and issubclass(value, library.BasicTransform)
+    }
+
+
+def _one_line(error: Exception) -> str:
+    """pydantic reports over many lines, with addresses: the parts that say what was expected."""
+    details = getattr(error.__cause__, "errors", None)
+    if details is None:
+        return " ".join(str(error).split())
+    found = (
+        f"{'.'.join(str(part) for part in item['loc'])}={item['input']!r}, {item['msg'].lower()}"
+        for item in details()
+    )
+    return "; ".join(found)
+
+
+def _random_states(seed: int, epoch: int, index: int) -> tuple[np.random.Generator, random.Random]:
+    """The two sources of random numbers that albumentations draws from, for one example."""
+    sequence = np.random.SeedSequence((seed, epoch, index))
+    first, second = sequence.generate_state(8).reshape(2, 4)
+    return np.random.default_rng(first), random.Random(int.from_bytes(second.tobytes(), "little"))
