@@ -1,0 +1,339 @@
+"""Config files and the command line: what is read, what is refused, and in which words."""
+
+import json
+import re
+import sys
+import textwrap
+
+import pytest
+from ml_collections import ConfigDict
+
+from jaxconv.command_line import config_parser, field_comments, parse_command_line
+from jaxconv.config import (
+    RULES,
+    ConfigError,
+    field_paths,
+    from_json_dict,
+    load_config,
+    to_json_dict,
+    validate,
+)
+
+CONFIG = '''
+"""A small experiment."""
+
+from ml_collections import ConfigDict, config_dict
+
+
+def get_config():
+    config = ConfigDict()
+    config.seed = 0  # every random draw starts here
+    config.batch_size = 512
+    config.max_lr = 0.1  # the peak
+    config.dtype = "float32"
+    config.image_hw = (32, 32)
+    config.range = (0.5, 1.0)
+    config.data = ConfigDict()
+    config.data.sources = ("cifar10", "shapes10")  # first available wins
+    config.data.dir = config_dict.placeholder(str)
+    config.data.download = True
+    config.data.train_limit = config_dict.placeholder(int)
+    config.data.test_limit = 100
+    config.augment = ConfigDict()
+    config.augment.transforms = (  # what happens to an image
+        ("HorizontalFlip", {"p": 0.5}),
+        ("Normalize", {"mean": (0.5, 0.5, 0.5)}),
+    )
+    return config
+'''
+
+
+@pytest.fixture
+def config_file(tmp_path):
+    path = tmp_path / "small.py"
+    path.write_text(CONFIG)
+    return path
+
+
+@pytest.fixture
+def read(config_file):
+    """Reads a command line that names the small config."""
+
+    def read(*argv):
+        parser = config_parser("train.py", "Trains.")
+        parser.add_argument("--dry-run", action="store_true")
+        return parse_command_line(parser, ["--config", str(config_file), *argv])
+
+    return read
+
+
+def test_a_config_is_read_locked_and_unchanged(read):
+    config, flags = read()
+    assert config.data.sources == ("cifar10", "shapes10")
+    assert (config.max_lr, config.data.train_limit, config.data.dir) == (0.1, None, None)
+    assert (flags.workdir, flags.dry_run) == (None, False)
+    with pytest.raises(AttributeError, match="momentum"):
+        config.momentum = 0.9
+
+
+@pytest.mark.parametrize(
+    ("argument", "field", "value"),
+    [
+        ("--config.seed=7", "seed", 7),
+        ("--config.max_lr=1", "max_lr", 1.0),
+        ("--config.max_lr=1e-3", "max_lr", 1e-3),
+        ("--config.dtype=bfloat16", "dtype", "bfloat16"),
+        ("--config.data.download=false", "data.download", False),
+        ("--config.data.download=True", "data.download", True),
+        ("--config.data.dir=/a=b/c d", "data.dir", "/a=b/c d"),
+        ("--config.data.dir=None", "data.dir", None),
+        ("--config.data.train_limit=9", "data.train_limit", 9),
+        ("--config.data.test_limit=None", "data.test_limit", None),
+        ("--config.data.sources=cifar10", "data.sources", ("cifar10",)),
+        ("--config.data.sources=shapes10, cifar10", "data.sources", ("shapes10", "cifar10")),
+        ("--config.data.sources=('cifar10',)", "data.sources", ("cifar10",)),
+        ("--config.data.sources=['shapes10', 'cifar10']", "data.sources", ("shapes10", "cifar10")),
+        ("--config.image_hw=28,30", "image_hw", (28, 30)),
+        ("--config.range=(0, 2)", "range", (0.0, 2.0)),
+        ("--config.augment.transforms=()", "augment.transforms", ()),
+        (
+            "--config.augment.transforms=[('Rotate', {'limit': 15})]",
+            "augment.transforms",
+            (("Rotate", {"limit": 15}),),
+        ),
+    ],
+)
+def test_an_override_is_read_as_the_type_of_its_field(read, argument, field, value):
+    config, _ = read(argument)
+    expected = to_json_dict(read()[0])
+    *groups, leaf = field.split(".")
+    group = config
+    changed = expected
+    for name in groups:
+        group, changed = group[name], changed[name]
+    assert group[leaf] == value
+    assert type(group[leaf]) is type(value)
+    changed[leaf] = json.loads(json.dumps(value))
+    assert to_json_dict(config) == expected
+
+
+def test_a_limit_goes_to_a_number_and_back_to_none(read):
+    config, _ = read("--config.data.train_limit=5", "--config.data.train_limit=None")
+    assert config.data.train_limit is None
+
+
+def test_a_value_may_stand_apart_and_the_last_one_wins(read):
+    config, _ = read("--config.seed", "3", "--dry-run", "--config.seed", "4")
+    assert config.seed == 4
+
+
+def test_the_workdir_is_made_absolute(read, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _, flags = read("--workdir", "runs/a", "--dry-run")
+    assert flags.workdir == tmp_path / "runs" / "a"
+    assert flags.dry_run
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--config.sed=1", "--config.sed=1: unknown; did you mean --config.seed?"),
+        ("--config.lr=1", "--config.lr=1: unknown; did you mean --config.max_lr?"),
+        ("--config.train_limit=1", "unknown; did you mean --config.data.train_limit?"),
+        ("config.seed=1", "config.seed=1: unknown; did you mean --config.seed?"),
+        ("-config.seed=1", "-config.seed=1: unknown; did you mean --config.seed?"),
+        ("--seed=1", "--seed=1: unknown; did you mean --config.seed?"),
+        ("--dryrun", "--dryrun: unknown; did you mean --dry-run?"),
+        ("--workdr=x", "--workdr=x: unknown; did you mean --workdir?"),
+        ("stray", "stray: unknown; expected one of --config.augment.transforms, --config.batch"),
+        ("--config.zzz=1", "--config.zzz=1: unknown; expected one of --config.augment.tr"),
+        ("--config.data=1", "--config.data: a group of fields; name one of --config.data.dir"),
+        ("--config.seed", "--config.seed: it has no value; write --config.seed=VALUE"),
+        ("--workdir", "--workdir: expected one argument; train.py --help says what it takes"),
+        ("--config.seed=", "--config.seed=: expected a whole number, such as 0"),
+        ("--config.batch_size=1.5", "expected a whole number, such as 512"),
+        ("--config.batch_size=None", "expected a whole number, such as 512"),
+        (
+            "--config.batch_size=0",
+            "config.batch_size=0: expected a whole number of at least 1",
+        ),
+        ("--config.max_lr=fast", "--config.max_lr=fast: expected a number, such as 0.1"),
+        ("--config.max_lr=nan", "config.max_lr=nan: expected a number above 0"),
+        ("--config.data.download=yes", "--config.data.download=yes: expected true or false"),
+        ("--config.data.train_limit=x", "expected a whole number, or None"),
+        ("--config.data.test_limit=0", "expected a whole number of at least 1, or None for all"),
+        ("--config.image_hw=32", "expected 2 whole numbers with commas between, such as 32,32"),
+        ("--config.image_hw=1,2,3", "expected 2 whole numbers with commas between"),
+        ("--config.image_hw=1,2.5", "expected 2 whole numbers with commas between"),
+        ("--config.range=1,a", "expected 2 numbers with commas between, such as 0.5,1.0"),
+        ("--config.data.sources=(1, 2)", "expected names with commas between, such as cifar10,sh"),
+        ("--config.data.sources=mnist", "('mnist',): expected one or more of cifar10, shapes10"),
+        ("--config.data.sources=", "expected one or more of cifar10, shapes10"),
+        ("--config.augment.transforms=Rotate", "expected a Python tuple, such as (('HorizontalF"),
+        ("--config.augment.transforms=5", "expected a Python tuple, such as (('HorizontalFlip'"),
+        ("--config.dtype=float16", "'float16': expected one of float32, bfloat16; set --config.d"),
+    ],
+)
+def test_a_mistake_is_one_line_that_says_what_to_do(read, argument, message):
+    with pytest.raises(ConfigError) as caught:
+        read(argument)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ([], "no --config given; name a config file, as in --config configs/s9.py"),
+        (["--workdir", "x"], "no --config given"),
+        (["--config.seed=1"], "no --config given"),
+        (["config.seed=1"], "no --config given"),
+        (["--confg", "configs/s9.py"], "--confg: unknown; did you mean --config?"),
+        (["config=configs/s9.py"], "config=configs/s9.py: unknown; did you mean --config?"),
+        (["--config"], "--config: expected one argument; train.py --help says what it takes"),
+        (["--config", "nowhere/x.py"], "--config nowhere/x.py: no such file; name a Python file"),
+    ],
+)
+def test_a_command_line_without_a_config_is_refused(argv, message):
+    with pytest.raises(ConfigError) as caught:
+        parse_command_line(config_parser("train.py", "Trains."), argv)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("def get_config(:\n", "line 1 fails with SyntaxError"),
+        ("import nothing_of_the_kind\n", "line 1 fails with ModuleNotFoundError: No module named"),
+        ("def get_config():\n    return 1 / 0\n", "line 2 fails with ZeroDivisionError: division"),
+        ("def get_config():\n    raise ValueError('a\\nb')\n", "ValueError: a b; correct it"),
+        ("x = 1\n", "it has no function get_config(); define one"),
+        ("def get_config():\n    return {}\n", "get_config() returned dict; return a ConfigDict"),
+    ],
+)
+def test_a_config_file_that_fails_is_named_with_its_line(tmp_path, source, message):
+    path = tmp_path / "broken.py"
+    path.write_text(source)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert str(caught.value).startswith(f"--config {path}: ")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_suggests_its_neighbour(config_file):
+    with pytest.raises(ConfigError, match=rf"no such file; did you mean {config_file}\?"):
+        load_config(config_file.with_name("smal.py"))
+
+
+def test_a_folder_and_a_file_of_another_kind_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="no such file"):
+        load_config(tmp_path)
+    (tmp_path / "s9.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"not a Python file; its name must end in .py"):
+        load_config(tmp_path / "s9.json")
+
+
+def test_a_default_of_none_without_a_type_cannot_be_overridden(tmp_path):
+    path = tmp_path / "untyped.py"
+    path.write_text(CONFIG.replace("config.seed = 0", "config.seed = None"))
+    with pytest.raises(ConfigError, match=r"config.seed: its default None does not say its type"):
+        parse_command_line(config_parser("t", ""), ["--config", str(path), "--config.seed=1"])
+
+
+def test_a_value_in_the_file_is_checked_too(tmp_path):
+    path = tmp_path / "wrong.py"
+    path.write_text(CONFIG.replace("batch_size = 512", 'batch_size = "512"'))
+    with pytest.raises(ConfigError, match=r"config.batch_size='512': expected a whole number"):
+        parse_command_line(config_parser("train.py", ""), ["--config", str(path)])
+
+
+@pytest.mark.parametrize(
+    ("field", "bad"),
+    [
+        ("seed", -1),
+        ("seed", True),
+        ("epochs", 0),
+        ("batch_size", 2.0),
+        ("steps_per_call", 0),
+        ("max_lr", 0.0),
+        ("max_lr", float("inf")),
+        ("weight_decay", -1e-4),
+        ("dropout_rate", 1.0),
+        ("label_smoothing", -0.1),
+        ("dtype", "float64"),
+        ("data.sources", ()),
+        ("data.sources", ["cifar10"]),
+        ("data.train_limit", 0),
+        ("data.test_limit", 1.0),
+        ("augment.engine", "torch"),
+    ],
+)
+def test_each_rule_refuses_what_breaks_it(field, bad):
+    group, _, leaf = field.rpartition(".")
+    config = ConfigDict({group: {leaf: bad}} if group else {leaf: bad})
+    with pytest.raises(ConfigError) as caught:
+        validate(config)
+    assert str(caught.value).startswith(f"config.{field}=")
+    assert RULES[field].expected in str(caught.value)
+
+
+def test_json_holds_a_config_in_a_stable_order_and_gives_it_back(read):
+    config, _ = read("--config.data.train_limit=10")
+    text = json.dumps(to_json_dict(config))
+    assert text == json.dumps(to_json_dict(config), sort_keys=True)
+    again = from_json_dict(json.loads(text))
+    assert again.to_dict() == config.to_dict()
+    assert again.augment.transforms[1] == ("Normalize", {"mean": (0.5, 0.5, 0.5)})
+    assert list(field_paths(again)) == list(field_paths(config))
+    with pytest.raises(ConfigError, match=r"config.batch_size=0: expected"):
+        from_json_dict({"batch_size": 0})
+
+
+def test_help_lists_every_field_with_type_default_and_comment(read, capsys):
+    with pytest.raises(SystemExit) as caught:
+        read("--help")
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    fields = {}
+    for line in text.splitlines():
+        if line.startswith("  --config."):
+            name, *rest = re.split(r"\s{2,}", line.strip())
+            fields[name] = rest
+    assert fields["--config.seed"] == ["int", "0", "every random draw starts here"]
+    assert fields["--config.data.train_limit"] == ["int or None", "None"]
+    assert fields["--config.data.test_limit"] == ["int or None", "100"]
+    assert fields["--config.data.sources"][-1] == "first available wins"
+    assert fields["--config.augment.transforms"][-1] == "what happens to an image"
+    assert len(fields) == 12
+    assert "--dry-run" in text
+
+
+def test_help_without_a_config_says_how_to_see_the_fields(capsys):
+    with pytest.raises(SystemExit) as caught:
+        parse_command_line(config_parser("train.py", "Trains."), ["--help"])
+    assert caught.value.code == 0
+    assert "with --config FILE, --help lists its fields as well" in capsys.readouterr().out
+
+
+def test_a_config_built_on_another_shows_its_comments_too(tmp_path, config_file):
+    quick = tmp_path / "quick.py"
+    quick.write_text(
+        textwrap.dedent("""
+            from configs import small
+
+            def get_config():
+                config = small.get_config()
+                config.seed = 1  # another start
+                return config
+        """)
+    )
+    comments = field_comments(quick)
+    assert comments["seed"] == "another start"
+    assert comments["max_lr"] == field_comments(config_file)["max_lr"] == "the peak"
+
+
+def test_reading_a_config_leaves_no_module_behind(read):
+    before = set(sys.modules)
+    read()
+    assert set(sys.modules) == before
