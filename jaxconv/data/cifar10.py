@@ -87,17 +87,26 @@ def _read_source(given_dir: Path | None, *, download: bool) -> tuple[Split, Spli
             return *read_tfds_directory(directory), f"tfds directory {directory}"
         except DataUnavailable as error:
             tried.append(str(error))
-    if download:
-        from jaxconv.data.tfds_builder import prepare_cifar10
-
-        try:
-            directory = prepare_cifar10(tfds_dirs[0])
-            return *read_tfds_directory(directory), f"download into {directory}"
-        except DataUnavailable as error:
-            tried.append(str(error))
-    else:
+    if not download:
         tried.append("data.download is false")
+    elif find_tfds_directory(tfds_dirs[0]):
+        tried.append(f"no download, as it would replace {tfds_dirs[0] / 'cifar10'}")
+    else:
+        try:
+            return _download(tfds_dirs[0])
+        except DataUnavailable as error:
+            tried.append(f"no download, as {error}")
     raise DataUnavailable(f"cifar10 is not at hand ({'; '.join(tried)}): {REMEDY}")
+
+
+def _download(tfds_dir: Path) -> tuple[Split, Split, str]:
+    from jaxconv.data.tfds_builder import ARCHIVE, prepare_cifar10
+
+    try:
+        directory = prepare_cifar10(tfds_dir)
+    except OSError as error:
+        raise DataUnavailable(f"{tfds_dir} cannot be written ({error})") from error
+    return *read_tfds_directory(directory), f"download from {ARCHIVE.url} into {directory}"
 
 
 def _tfds_dirs(given_dir: Path | None) -> list[Path]:

@@ -58,7 +58,8 @@ def spiral(u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 def squircle(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Between a disc and a square: an outline that says nothing about what is inside."""
-    return np.sqrt(np.sqrt(u**4 + v**4)) - 0.9
+    uu, vv = u * u, v * v
+    return np.sqrt(np.sqrt(uu * uu + vv * vv)) - 0.9
 
 
 def stripes(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -71,14 +72,16 @@ def checker(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def dots(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return _edge((0.34 - np.hypot(x - np.rint(x), y - np.rint(y))) * 4)
+    """0 on the dots, 1 between them."""
+    return _edge((np.hypot(x - np.rint(x), y - np.rint(y)) - 0.34) * 4)
 
 
 def capsule(x: np.ndarray, y: np.ndarray, angle: np.ndarray, half_length: np.ndarray) -> np.ndarray:
     """Distance to a segment through the origin, in the units of x and y."""
     along = x * np.cos(angle) + y * np.sin(angle)
     across = y * np.cos(angle) - x * np.sin(angle)
-    return np.hypot(np.maximum(np.abs(along) - half_length, 0), across)
+    beyond = np.maximum(np.abs(along) - half_length, 0)
+    return np.sqrt(beyond * beyond + across * across)
 
 
 def coverage(distance_px: np.ndarray, softness_px: np.ndarray | float = 1.0) -> np.ndarray:

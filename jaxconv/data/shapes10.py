@@ -17,9 +17,10 @@ from jaxconv.data import drawing
 from jaxconv.data.dataset import Dataset, Split
 
 SIZE = 32
-CHUNK = 250  # images drawn together from one random stream: 25 of each class, in mixed order
+CHUNK = 100  # images drawn together from one random stream: few enough to stay in the cache
+LEAST_CONTRAST = 0.35
 
-SOLIDS = {
+OUTLINES = {
     "disc": drawing.disc,
     "ring": drawing.ring,
     "square": drawing.square,
@@ -29,7 +30,7 @@ SOLIDS = {
     "spiral": drawing.spiral,
 }
 PATTERNS = {"stripes": drawing.stripes, "checker": drawing.checker, "dots": drawing.dots}
-CLASS_NAMES = (*SOLIDS, *PATTERNS)
+CLASS_NAMES = (*OUTLINES, *PATTERNS)
 
 
 def load_shapes10(*, seed: int = 0, train_count: int = 50_000, test_count: int = 10_000) -> Dataset:
@@ -75,92 +76,96 @@ def draw_split(stream: tuple[int, ...], count: int) -> Split:
 
 
 def draw_chunk(rng: np.random.Generator) -> Split:
-    """CHUNK images, 25 of each class, in mixed order."""
-    grid = np.arange(SIZE, dtype=np.float32) - (SIZE - 1) / 2
-    x, y = grid[None, None, :], grid[None, :, None]
-    back, front = _two_colours(rng)
+    """CHUNK images, every class equally often, in mixed order."""
+    x = np.arange(SIZE, dtype=np.float32) - (SIZE - 1) / 2  # pixels from the middle
+    y = x[:, None]
+    back, front, other = _colours(rng)
     alpha, tone = _objects(rng, x, y)
     image = _background(rng, back)
-    image = _clutter(rng, image, x, y, count=5, alpha=(0.4, 1.0))
-    image += alpha[..., None] * (_paint(rng, front, back, tone) - image)
-    image = _clutter(rng, image, x, y, count=1, alpha=(0.3, 0.9))
-    image = _light_and_noise(rng, image, x, y)
-    order = rng.permutation(CHUNK)
+    for _ in range(5):
+        _stroke(rng, image, x, y, opacity=(0.4, 1.0))
+    _blend(image, front + tone * (other - front), alpha)
+    _stroke(rng, image, x, y, opacity=(0.3, 0.9))
+    _light_and_noise(rng, image, x, y)
+    levels = np.rint(255 * np.clip(image, 0, 1)).astype(np.uint8).transpose(0, 2, 3, 1)
     labels = np.repeat(np.arange(10, dtype=np.int32), CHUNK // 10)
-    return Split(np.rint(255 * np.clip(image, 0, 1)).astype(np.uint8)[order], labels[order])
+    order = rng.permutation(CHUNK)
+    return Split(levels[order], labels[order])
 
 
 def _objects(rng: np.random.Generator, x: np.ndarray, y: np.ndarray):
-    """(alpha, tone) [b, h, w] of the objects, class after class."""
+    """(alpha, tone) [b, 1, h, w] of the objects, class after class."""
     radius = _uniform(rng, 6.0, 12.5)
-    radius[CHUNK * 6 // 10 :] += 2  # curve and patterns need more pixels to be seen
+    radius[CHUNK * 6 // 10 :] += 2  # the spiral and the patterns need more pixels to be seen
     room = np.maximum(SIZE / 2 - 0.75 * radius, 0)
     dx, dy = x - room * _uniform(rng, -1, 1), y - room * _uniform(rng, -1, 1)
     angle, stretch = _uniform(rng, 0, 2 * np.pi), np.exp(_uniform(rng, -0.16, 0.16))
-    mirror = np.where(_uniform(rng, 0, 1) < 0.5, -1, 1).astype(np.float32)
-    across = (dx * np.cos(angle) + dy * np.sin(angle)) * mirror * stretch
+    mirror = np.where(_uniform(rng, 0, 1) < 0.5, -stretch, stretch)
+    across = (dx * np.cos(angle) + dy * np.sin(angle)) * mirror
     down = (dy * np.cos(angle) - dx * np.sin(angle)) / stretch
-    period, phase = _uniform(rng, 4.0, 7.0), _uniform(rng, 0, 1)
+    period, shift = _uniform(rng, 4.5, 7.5), _uniform(rng, 0, 1)
     softness = _uniform(rng, 0.8, 1.8)
-    alphas, tones = [], []
+    alpha, tone = np.empty_like(down), np.empty_like(down)
     for index, name in enumerate(CLASS_NAMES):
         rows = slice(index * CHUNK // 10, (index + 1) * CHUNK // 10)
         u, v, r = across[rows], down[rows], radius[rows]
-        outline = SOLIDS.get(name, drawing.squircle)
-        alphas.append(drawing.coverage(outline(u / r, v / r) * r, softness[rows]))
-        if name in PATTERNS:
-            shift = phase[rows]
-            tones.append(PATTERNS[name](u / period[rows] + shift, v / period[rows] + shift))
+        outline = OUTLINES.get(name, drawing.squircle)
+        alpha[rows] = drawing.coverage(outline(u / r, v / r) * r, softness[rows])
+        if pattern := PATTERNS.get(name):
+            tone[rows] = pattern(u / period[rows] + shift[rows], v / period[rows] + shift[rows])
         else:
-            tones.append(0.12 * (u / r))
-    return np.concatenate(alphas), np.concatenate(tones)
+            tone[rows] = 0.2 * u / r
+    return alpha, tone
 
 
-def _two_colours(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Background and object, [b, 1, 1, 3], told apart by at least 0.25 in one channel."""
+def _colours(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of background, object and the object's second tone, [b, 3, 1, 1].
+
+    The object differs from the other two by at least LEAST_CONTRAST in one channel.
+    """
     back = _uniform(rng, 0.1, 0.9, channels=3)
-    step = _uniform(rng, 0.0, 0.5, channels=3)
-    step *= np.maximum(0.3 / step.max(axis=-1, keepdims=True), 1)
-    return back, np.where(back > 0.5, back - step, back + step)
-
-
-def _paint(rng: np.random.Generator, front: np.ndarray, back: np.ndarray, tone: np.ndarray):
-    """The object's colours: from its own at tone 0 towards another one at tone 1."""
-    other = back + 0.25 * _uniform(rng, -1, 1, channels=3)
-    return front + tone[..., None] * (other - front)
+    step = _uniform(rng, 0.0, 0.6, channels=3)
+    step *= np.maximum(LEAST_CONTRAST / step.max(axis=1, keepdims=True), 1)
+    front = np.where(back > 0.5, back - step, back + step)
+    return back, front, back + _uniform(rng, -0.2, 0.2, channels=3)
 
 
 def _background(rng: np.random.Generator, back: np.ndarray) -> np.ndarray:
-    image = np.broadcast_to(back, (CHUNK, SIZE, SIZE, 3)).copy()
-    for cells, amount in ((3, 0.25), (9, 0.12)):
+    """Colour that varies smoothly from place to place, coarsely and finely, [b, 3, h, w]."""
+    image = np.repeat(np.repeat(back, SIZE, axis=2), SIZE, axis=3)
+    for cells, most in ((3, 0.5), (9, 0.24)):
         weights = drawing.upsample_weights(SIZE, cells)
-        corners = rng.random((CHUNK, cells + 1, cells + 1, 3), np.float32) - 0.5
-        strength = amount * 2 * _uniform(rng, 0.1, 1, channels=1)
-        rows = np.tensordot(corners, weights, axes=(1, 1))  # [b, columns, 3, h]
-        image += strength * np.tensordot(rows, weights, axes=(1, 1)).transpose(0, 2, 3, 1)
+        corners = rng.random((CHUNK, 3, cells + 1, cells + 1), np.float32) - 0.5
+        image += weights @ (corners * _uniform(rng, 0.1 * most, most)) @ weights.T
     return image
 
 
-def _clutter(rng, image, x, y, *, count: int, alpha: tuple[float, float]) -> np.ndarray:
-    """Strokes and spots, each with its own colour and strength, one over the other."""
-    for _ in range(count):
-        dx, dy = x - _uniform(rng, -16, 16), y - _uniform(rng, -16, 16)
-        half_length, width = _uniform(rng, 0, 7), _uniform(rng, 0.6, 2.2)
-        distance = drawing.capsule(dx, dy, _uniform(rng, 0, np.pi), half_length) - width
-        opacity = drawing.coverage(distance) * _uniform(rng, *alpha)
-        image += opacity[..., None] * (_uniform(rng, 0, 1, channels=3) - image)
-    return image
+def _stroke(rng, image: np.ndarray, x, y, *, opacity: tuple[float, float]) -> None:
+    """Draws one spot or line, of any colour, at any place, into every image."""
+    dx, dy = x - _uniform(rng, -16, 16), y - _uniform(rng, -16, 16)
+    half_length, width = _uniform(rng, 0, 7), _uniform(rng, 0.6, 2.2)
+    distance = drawing.capsule(dx, dy, _uniform(rng, 0, np.pi), half_length) - width
+    alpha = drawing.coverage(distance) * _uniform(rng, *opacity)
+    _blend(image, _uniform(rng, 0, 1, channels=3), alpha)
 
 
-def _light_and_noise(rng, image, x, y) -> np.ndarray:
-    slope = (x * _uniform(rng, -1, 1) + y * _uniform(rng, -1, 1)) / SIZE
-    image *= 1 + 0.5 * slope[..., None]
+def _light_and_noise(rng, image: np.ndarray, x, y) -> None:
+    slope = x * _uniform(rng, -0.5, 0.5) + y * _uniform(rng, -0.5, 0.5)
+    image *= 1 + slope / SIZE
     noise = rng.standard_normal(image.shape, np.float32)
-    image += noise * _uniform(rng, 0.01, 0.09, channels=1)
-    return image
+    noise *= _uniform(rng, 0.01, 0.08)
+    image += noise
 
 
-def _uniform(rng, low: float, high: float, channels: int | None = None) -> np.ndarray:
-    """One number, or one for each channel, for every image: [b, 1, 1] or [b, 1, 1, channels]."""
-    shape = (CHUNK, 1, 1) if channels is None else (CHUNK, 1, 1, channels)
-    return np.float32(low) + np.float32(high - low) * rng.random(shape, np.float32)
+def _blend(image: np.ndarray, colour: np.ndarray, alpha: np.ndarray) -> None:
+    """Moves the image towards a colour, [b, 3, 1, 1] or [b, 3, h, w], by alpha [b, 1, h, w]."""
+    step = colour - image
+    step *= alpha
+    image += step
+
+
+def _uniform(rng, low: float, high: float, channels: int = 1) -> np.ndarray:
+    """Numbers for every image, float32 [b, channels, 1, 1]."""
+    return rng.random((CHUNK, channels, 1, 1), np.float32) * np.float32(high - low) + np.float32(
+        low
+    )
