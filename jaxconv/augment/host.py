@@ -36,7 +36,7 @@ def make_host_augment(
 
     Raises:
         ValueError: seed or workers below 0; what albumentations refuses or would warn about. From
-            augment: transforms that leave the images of a batch in different sizes.
+            augment: an empty batch; transforms that leave the images of a batch in different sizes.
     """
     if seed < 0 or workers < 0:
         raise ValueError(f"seed={seed}, workers={workers}: expected both to be at least 0")
@@ -55,6 +55,8 @@ def make_host_augment(
     pool = ThreadPoolExecutor(workers, "augment") if workers else None
 
     def augment(images: np.ndarray, epoch: int, indices: Sequence[int]) -> np.ndarray:
+        if len(images) == 0:
+            raise ValueError("an empty batch: expected at least one image")
         if pool is None:
             results = augment_part(images, epoch, indices)
         else:

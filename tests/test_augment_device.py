@@ -1,0 +1,127 @@
+"""The device engine as a function: what its results depend on, and what it refuses."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from augmentations import DOCUMENTED, blobs, canonical, noise
+
+from jaxconv.augment.device import make_device_augment, make_device_normalize
+from jaxconv.augment.gallery import named_augmentations
+from jaxconv.augment.pipeline import Transform, parse_pipeline
+
+
+def test_a_result_depends_on_its_key_and_image_alone():
+    """Compilers round differently for other shapes: a grey level, rarely."""
+    augment = jax.jit(make_device_augment(DOCUMENTED))
+    images, keys = noise(33), jax.random.split(jax.random.key(4), 33)
+    whole = np.asarray(augment(keys, images))
+    order = np.random.default_rng(2).permutation(33)
+    permuted = np.asarray(augment(keys[order], images[order]))
+    for other, rows in [
+        (permuted, order),
+        (np.asarray(augment(keys[5:8], images[5:8])), [5, 6, 7]),
+    ]:
+        difference = np.abs(other - whole[rows]) * 0.25 * 255
+        assert difference.max() < 1.1
+        assert np.mean(difference > 0.01) < 1e-3
+
+
+def test_one_key_gives_every_position_its_own():
+    augment = jax.jit(make_device_augment([canonical("Rotate", {"limit": 90, "p": 1.0})]))
+    images = np.repeat(noise(1, 8, 8), 9, axis=0)
+    out = np.asarray(augment(jax.random.key(0), images))
+    assert len({one.tobytes() for one in out}) == 9
+    np.testing.assert_array_equal(augment(jax.random.key(0), images[:4]), out[:4])
+    assert (np.asarray(augment(jax.random.key(1), images)) != out).any((1, 2, 3)).all()
+
+
+def test_jit_vmap_and_scan_compose():
+    augment = make_device_augment(DOCUMENTED)
+    images = jnp.asarray(noise(6)).reshape(2, 3, 32, 32, 3)
+    keys = jax.random.split(jax.random.key(0), 2)
+    jitted = jax.jit(augment)
+    plain = np.stack([jitted(key, one) for key, one in zip(keys, images, strict=True)])
+    mapped = jax.jit(jax.vmap(augment))(keys, images)
+    _, scanned = jax.lax.scan(lambda none, batch: (none, augment(*batch)), None, (keys, images))
+    for other in (mapped, scanned):
+        assert np.mean(np.abs(other - plain) > 0.01) < 1e-3
+
+
+def test_adding_a_transform_leaves_the_earlier_ones_as_they_were():
+    flip = parse_pipeline([("HorizontalFlip", {}), ("VerticalFlip", {"p": 0})])
+    images = jnp.asarray(noise(16, 4, 4))
+    results = [make_device_augment(flip[:n])(jax.random.key(0), images) for n in (1, 2)]
+    np.testing.assert_array_equal(*results)
+
+
+def test_normalize_alone_for_evaluation():
+    images = noise(3)
+    expected = (images / 255 - np.array([0.49, 0.48, 0.45])) / np.array([0.25, 0.24, 0.26])
+    np.testing.assert_allclose(make_device_normalize(DOCUMENTED)(images), expected, atol=1e-5)
+    np.testing.assert_array_equal(make_device_normalize(DOCUMENTED[:-1])(images), images)
+
+
+def test_crop_to_a_smaller_size():
+    augment = make_device_augment([canonical("RandomCrop", {"height": 5, "width": 7})])
+    images = noise(6, 9, 9)
+    out = np.asarray(jax.jit(augment)(jax.random.key(0), images))
+    windows = np.lib.stride_tricks.sliding_window_view(images, (5, 7), axis=(1, 2))
+    for crop, places in zip(out, windows, strict=True):
+        assert (places == crop.transpose(2, 0, 1)).all((2, 3, 4)).any()
+
+
+REFUSED = [
+    ([("Rotate", {"interpolation": 2})], "Rotate: the device engine computes interpolation=1 only, "
+                                         "given 2; the albumentations engine may know it"),
+    ([("Affine", {"fit_output": True})], "computes fit_output=False only, given True"),
+    ([("Normalize", {"p": 0.5})], "Normalize: the device engine computes p=1.0 only, given 0.5"),
+    ([("CoarseDropout", {"fill": "random"})], "fills with numbers only, given 'random'"),
+    ([("Normalize", {}), ("Rotate", {})], "Rotate after Normalize: the device engine expects it"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("spec", "message"), REFUSED)
+def test_what_the_device_does_not_compute_is_refused(spec, message):
+    with pytest.raises(ValueError) as refusal:  # noqa: PT011 - the message is compared below
+        make_device_augment(parse_pipeline(spec))
+    assert message in str(refusal.value)
+
+
+def test_a_transform_of_the_host_is_refused_with_the_list_of_known_ones():
+    with pytest.raises(ValueError, match=r"'GaussNoise': expected one of RandomCrop, .*Normalize"):
+        make_device_augment([Transform("GaussNoise", {})])
+
+
+MISFITS = [
+    (("HorizontalFlip", {}), np.zeros((2, 4, 4, 3), np.float32), "images float32(2, 4, 4, 3): exp"),
+    (("HorizontalFlip", {}), np.zeros((4, 4, 3), np.uint8), "expected uint8 [b, h, w, c]"),
+    (("Normalize", {}), np.zeros((2, 4, 4, 1), np.uint8), "images of 1 channels: expected 1 n"),
+    (("RandomCrop", {"height": 8, "width": 2}), noise(1, 4, 4), "to 8 x 2 from images of"),
+    (("RandomCrop", {"height": 2, "width": 2, "p": 0.5}), noise(1, 4, 4), "sizes: expected p=1"),
+    (("CoarseDropout", {"hole_height_range": (9, 9), "hole_width_range": (1, 2)}), noise(1, 4, 4),
+     "CoarseDropout with holes of at least 9 in images of 4 pixels"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("transform", "images", "message"), MISFITS)
+def test_images_that_do_not_fit_are_refused(transform, images, message):
+    augment = make_device_augment([canonical(*transform)])
+    with pytest.raises(ValueError) as refusal:  # noqa: PT011 - the message is compared below
+        augment(jax.random.key(0), images)
+    assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize("engine", ["device", "albumentations"])
+def test_named_augmentations_show_each_transform_applied(engine):
+    image = blobs(1)[0]
+    shown = named_augmentations(DOCUMENTED, image, seed=0, engine=engine)
+    names = ["original", *(step.name for step in DOCUMENTED), "all together"]
+    assert [name for name, _ in shown] == names
+    assert all(one.dtype == np.uint8 and one.shape == image.shape for _, one in shown)
+    pictures = dict(shown)
+    np.testing.assert_array_equal(pictures["original"], image)
+    np.testing.assert_array_equal(pictures["RandomCrop"], image)
+    np.testing.assert_array_equal(pictures["HorizontalFlip"], image[:, ::-1])
+    changed = ("Rotate", "Affine", "RandomBrightnessContrast", "CoarseDropout", "Normalize")
+    assert all((pictures[name] != image).any() for name in changed)
