@@ -37,18 +37,34 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def config_parser(program: str, doc: str) -> OneLineParser:
-    """The parser of ``--config`` and ``--workdir``; add other flags with `add_argument`."""
+    """The parser of a training program: ``--config`` must be given, ``--workdir`` may."""
+    parser = fields_parser(program, doc)
+    parser.add_argument(
+        "--workdir", metavar="DIR", type=absolute_path, help="where the run is kept"
+    )
+    return parser
+
+
+def fields_parser(program: str, doc: str, *, default_config: Path | None = None) -> OneLineParser:
+    """The parser of ``--config`` and its fields; add other flags with `add_argument`."""
+    config = "[--config FILE]" if default_config else "--config FILE"
     parser = OneLineParser(
         prog=program,
-        usage=f"{program} --config FILE [--workdir DIR] [--config.FIELD=VALUE ...]",
+        usage=f"{program} {config} [--FLAG VALUE ...] [--config.FIELD=VALUE ...]",
         description=doc.strip(),
         add_help=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--config", metavar="FILE", type=Path, help="for example configs/s9.py")
-    parser.add_argument("--workdir", metavar="DIR", type=Path, help="where the run is kept")
-    parser.add_argument("-h", "--help", action="store_true", help="with --config: its fields too")
+    parser.add_argument(
+        "--config", metavar="FILE", type=Path, default=default_config, help="as configs/s9.py"
+    )
+    parser.add_argument("-h", "--help", action="store_true", help="lists the config's fields too")
     return parser
+
+
+def absolute_path(text: str) -> Path:
+    """The path that ``text`` names, from the folder and the home of now: the type of a flag."""
+    return Path(text).expanduser().resolve()
 
 
 def parse_command_line(
@@ -56,7 +72,7 @@ def parse_command_line(
 ) -> tuple[ConfigDict, argparse.Namespace]:
     """Reads ``argv`` (without the program's name) into a checked, locked config and the flags.
 
-    ``flags.workdir`` is an absolute path or None. ``--help`` prints and raises `SystemExit`.
+    ``--help`` prints and raises `SystemExit`.
 
     Raises:
         ConfigError: whatever is wrong, in one line: what was given, what was expected, what to do.
@@ -76,8 +92,6 @@ def parse_command_line(
     for name, text in _overrides(rest, parser.flag_names, list(field_paths(config))):
         _override(config, name, text)
     validate(config)
-    if flags.workdir is not None:
-        flags.workdir = flags.workdir.expanduser().resolve()
     return config.lock(), flags
 
 

@@ -1,0 +1,8 @@
+"""``python -m jaxconv VERB``; see `cli.py`."""
+
+import sys
+
+from jaxconv.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,271 @@
+"""The house rules that imports can break, read from the sources with ast.
+
+The arrows of the design point one way: configs -> train.py and cli.py -> training, report, data,
+augment, models -> conv. Config objects stop at the door; heavy libraries load where they are used.
+"""
+
+import ast
+import graphlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Each part of the house, and the parts of the house that it may import.
+MAY_IMPORT = {
+    "jaxconv": {"jaxconv.conv", "jaxconv.models", "jaxconv.interop"},  # jaxconv/__init__.py
+    "jaxconv.conv": set(),
+    "jaxconv.models": {"jaxconv.conv"},
+    "jaxconv.data": set(),
+    "jaxconv.augment": set(),
+    "jaxconv.training": set(),
+    "jaxconv.report": {"jaxconv.conv"},
+    "jaxconv.interop": {"jaxconv.conv", "jaxconv.models"},
+    "jaxconv.config": set(),
+    "jaxconv.command_line": {"jaxconv.config"},
+    "jaxconv.__main__": {"jaxconv.cli"},
+    "configs": set(),
+}
+ABOVE = {"train", "configs", "jaxconv.cli", "jaxconv.__main__"}  # nobody below may import these
+DOOR = {"train", "jaxconv.cli", "jaxconv.build", "jaxconv.config", "jaxconv.command_line"}
+
+# Finer arrows inside a part: module -> the modules of the house that it may import.
+EXACTLY = {
+    "jaxconv.conv.geometry": set(),
+    "jaxconv.conv.lowering": {"jaxconv.conv.geometry"},
+    "jaxconv.training.objective": set(),
+    "jaxconv.training.step": {"jaxconv.training.objective"},
+}
+WITHOUT_JAX = ("jaxconv.data", "jaxconv.conv.geometry", "jaxconv.config", "jaxconv.command_line")
+JAX = {"jax", "jaxlib", "flax", "optax", "chex", "orbax"}
+NEVER = {"tensorflow", "torch", "torchvision", "keras", "clu"}
+LATE = {  # heavy, and so imported inside functions, except in the modules that are about them
+    "albumentations": (),
+    "cv2": (),
+    "matplotlib": ("jaxconv.report.figures", "jaxconv.report.animate"),
+    "orbax": ("jaxconv.training.checkpoint",),
+    "tensorflow_datasets": ("jaxconv.data.tfds_builder",),
+}
+
+
+class Import(NamedTuple):
+    module: str  # the one that imports
+    line: int
+    name: str  # what it imports
+    at_top: bool  # runs when the module is imported
+
+
+def modules_in(root: Path) -> dict[str, Path]:
+    files = [*root.glob("jaxconv/**/*.py"), *root.glob("configs/*.py"), *root.glob("train.py")]
+    names = {file: ".".join(file.relative_to(root).with_suffix("").parts) for file in files}
+    return {name.removesuffix(".__init__"): file for file, name in names.items()}
+
+
+def imports_of(module: str, file: Path, modules: dict[str, Path]) -> Iterator[Import]:
+    """Every import of a file; ``from package import module`` counts as importing the module."""
+
+    def visit(node: ast.AST, at_top: bool) -> Iterator[Import]:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(module, node.lineno, alias.name, at_top)
+        elif isinstance(node, ast.ImportFrom):
+            package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+            above = package.split(".")[: len(package.split(".")) - node.level + 1]
+            base = ".".join([*above, *filter(None, [node.module])]) if node.level else node.module
+            for alias in node.names:
+                inner = f"{base}.{alias.name}"
+                yield Import(module, node.lineno, inner if inner in modules else base, at_top)
+        inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, at_top and not inside)
+
+    yield from visit(ast.parse(file.read_text(encoding="utf-8")), at_top=True)
+
+
+def within(name: str, parts) -> bool:
+    return any(name == part or name.startswith(f"{part}.") for part in parts)
+
+
+def part_of(module: str) -> str:
+    """The part of the house a module belongs to: jaxconv.conv.standard is in jaxconv.conv."""
+    return (
+        ".".join(module.split(".")[:2]) if module.startswith("jaxconv.") else module.split(".")[0]
+    )
+
+
+def objection(found: Import, modules: dict[str, Path]) -> str | None:
+    """Why an import breaks the rules of the house; None if it does not."""
+    module, name, library = found.module, found.name, found.name.split(".")[0]
+    if name in modules:
+        own, other = part_of(module), part_of(name)
+        inner_door = module == "jaxconv.__main__" or own == "configs" == other
+        if within(name, ABOVE) and not inner_door:
+            return "nobody imports train.py, cli.py or configs"
+        if module in EXACTLY and name not in EXACTLY[module]:
+            return f"may import only {sorted(EXACTLY[module])} of the project"
+        if own in MAY_IMPORT and other not in {own, *MAY_IMPORT[own]}:
+            return f"{own} may import only {sorted(MAY_IMPORT[own])} of the project"
+        return None
+    if library in NEVER:
+        return "is no dependency at run time"
+    if library == "ml_collections" and module not in DOOR and not within(module, {"configs"}):
+        return "config objects stop at the door"
+    if library in JAX and within(module, WITHOUT_JAX):
+        return "must work without JAX"
+    if found.at_top and library in LATE and module not in LATE[library]:
+        return "is heavy: import it inside the function that needs it"
+    return None
+
+
+def all_imports(root: Path) -> list[Import]:
+    modules = modules_in(root)
+    return [found for name, file in modules.items() for found in imports_of(name, file, modules)]
+
+
+def wrong_arrows(root: Path) -> list[str]:
+    modules = modules_in(root)
+    return [
+        f"{found.module}, line {found.line}: {found.name}: {why}"
+        for found in all_imports(root)
+        if (why := objection(found, modules))
+    ]
+
+
+def require_no_cycle(root: Path) -> None:
+    modules = modules_in(root)
+    graph = {name: set() for name in modules}
+    for found in all_imports(root):
+        if found.at_top and found.name in modules:
+            graph[found.module].add(found.name)
+    tuple(graphlib.TopologicalSorter(graph).static_order())
+
+
+def test_no_import_breaks_the_house():
+    assert len(all_imports(ROOT)) > 100
+    assert wrong_arrows(ROOT) == []
+
+
+def test_imports_form_no_cycle():
+    """Those inside functions aside: they are late because the module must load without them."""
+    require_no_cycle(ROOT)
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "why"),
+    [
+        ("jaxconv/conv/standard.py", "from jaxconv.models import s9", "may import only []"),
+        ("jaxconv/conv/standard.py", "from ..models.s9 import S9Net", "may import only []"),
+        ("jaxconv/conv/geometry.py", "from jaxconv.conv import lowering", "may import only []"),
+        ("jaxconv/conv/geometry.py", "import jax.numpy as jnp", "must work without JAX"),
+        ("jaxconv/data/dataset.py", "def f():\n    from jax import jit", "must work without JAX"),
+        ("jaxconv/data/dataset.py", "import jaxconv.training.step", "may import only []"),
+        ("jaxconv/training/step.py", "from jaxconv.training import loop", "may import only"),
+        ("jaxconv/training/loop.py", "from jaxconv import cli", "nobody imports train.py"),
+        ("jaxconv/training/loop.py", "import ml_collections", "stop at the door"),
+        ("jaxconv/models/s9.py", "import train", "nobody imports train.py"),
+        ("jaxconv/build.py", "from configs import s9", "nobody imports train.py"),
+        ("jaxconv/interop/torch.py", "def f():\n    import torch.nn", "no dependency at run time"),
+        ("jaxconv/data/cifar10.py", "import tensorflow as tf", "no dependency at run time"),
+        ("jaxconv/data/cifar10.py", "import tensorflow_datasets as tfds", "is heavy"),
+        ("jaxconv/data/cifar10.py", "if True:\n    import tensorflow_datasets", "is heavy"),
+        ("train.py", "from matplotlib import pyplot", "is heavy"),
+    ],
+)
+def test_a_planted_import_is_found(tmp_path, file, source, why):
+    house = ("conv/lowering", "models/s9", "training/loop", "training/step", "cli", "build")
+    for name in (*(f"jaxconv/{name}.py" for name in house), "train.py", "configs/s9.py", file):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    assert wrong_arrows(tmp_path) == []
+    (tmp_path / file).write_text(source)
+    (found,) = wrong_arrows(tmp_path)
+    assert why in found
+    assert f"line {source.count(chr(10)) + 1}" in found
+
+
+def test_what_the_house_allows_is_not_found(tmp_path):
+    allowed = {
+        "jaxconv/conv/lowering.py": "import jax\nfrom jaxconv.conv.geometry import pair",
+        "jaxconv/conv/geometry.py": "import math",
+        "jaxconv/augment/host.py": "def f():\n    import albumentations",
+        "jaxconv/cli.py": "from jaxconv import build\nimport ml_collections",
+        "jaxconv/build.py": "from jaxconv.conv import geometry\nimport ml_collections",
+        "jaxconv/__main__.py": "from jaxconv.cli import main",
+        "configs/s9_quick.py": "from configs import s9\nimport ml_collections",
+        "configs/s9.py": "",
+    }
+    for name, source in allowed.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(source)
+    assert wrong_arrows(tmp_path) == []
+    require_no_cycle(tmp_path)
+    (tmp_path / "jaxconv/conv/geometry.py").write_text("import jaxconv.conv.lowering")
+    with pytest.raises(graphlib.CycleError):
+        require_no_cycle(tmp_path)
+
+
+IMPORT_AND_TELL = """
+import importlib, sys
+work = []
+def watch(event, args):
+    if event in ("socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.mkdir"):
+        work.append((event, str(args)))
+    if event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+"):
+        work.append((event, str(args)))
+import jax, flax.linen, optax, numpy  # their own start-up is not ours
+sys.addaudithook(watch)
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+sys.stdout.write("\\n".join([f"work: {item}" for item in work]))
+sys.stdout.write("".join(f"\\nloaded: {name}" for name in sys.modules if "." not in name))
+sys.stdout.write(f"\\narrays: {len(jax.live_arrays())}")
+"""
+
+
+def run_python(*arguments: str) -> list[str]:
+    command = [sys.executable, "-B", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_importing_every_module_does_no_work_and_loads_nothing_heavy():
+    heavy_ones = {module for owners in LATE.values() for module in owners}
+    light = [name for name in modules_in(ROOT) if name not in {*heavy_ones, "jaxconv.__main__"}]
+    users = {
+        found.module for found in all_imports(ROOT) if found.name in heavy_ones and found.at_top
+    }
+    lines = run_python("-c", IMPORT_AND_TELL, *(name for name in light if name not in users))
+    assert [line for line in lines if line.startswith("work: ")] == []
+    loaded = {line.removeprefix("loaded: ") for line in lines}
+    assert {"jaxconv", "train", "configs"} <= loaded
+    assert loaded & (NEVER | set(LATE)) == set()
+    assert "arrays: 0" in lines
+
+
+def test_the_watch_sees_work_and_weight(tmp_path, monkeypatch):
+    (tmp_path / "planted.py").write_text(
+        "import matplotlib\nimport jax.numpy as jnp\n"
+        "open(__file__ + '.txt', 'w').close()\nx = jnp.ones(2)"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    lines = run_python("-c", IMPORT_AND_TELL, "planted")
+    assert any(line.startswith("work: ('open'") and "planted.py.txt" in line for line in lines)
+    assert "loaded: matplotlib" in lines
+    assert "arrays: 1" in lines
+
+
+def test_config_and_data_run_without_jax():
+    """Data, sizes and configs are of use to programs that have no JAX at all."""
+    names = sorted(name for name in modules_in(ROOT) if within(name, ("jaxconv.data",)))
+    block = "import sys; sys.modules['jax'] = sys.modules['flax'] = None\n"
+    package = "import types; sys.modules['jaxconv'] = m = types.ModuleType('jaxconv')\n"
+    package += "m.__path__ = ['jaxconv']; sys.modules['jaxconv.conv'] = c = types.ModuleType('c')\n"
+    package += "c.__path__ = ['jaxconv/conv']\n"
+    modules = [*names, "jaxconv.config", "jaxconv.command_line", "jaxconv.conv.geometry"]
+    run_python("-c", block + package + "\n".join(f"import {name}" for name in modules))
