@@ -209,12 +209,14 @@ def _load_run(workdir: Path) -> Run:
     config = from_json_dict(run_dir.read_json(run.config_json))
     if not run.checkpoints.is_dir():
         raise CheckpointError(f"{run.path} has no checkpoint; train in it first")
-    data = _dataset(config)
-    training = build_training(config, data)
     checkpoints = Checkpoints(run.checkpoints)
-    step = checkpoints.best_step or checkpoints.latest_step
-    if step is None:
-        raise CheckpointError(f"{run.checkpoints} holds no whole checkpoint; train there first")
-    restored = checkpoints.restore(step, {"state": training.state, "tally": empty_tally()})
-    checkpoints.close()
+    try:
+        step = checkpoints.best_step or checkpoints.latest_step
+        if step is None:
+            raise CheckpointError(f"{run.checkpoints} holds no whole checkpoint; train there first")
+        data = _dataset(config)
+        training = build_training(config, data)
+        restored = checkpoints.restore(step, {"state": training.state, "tally": empty_tally()})
+    finally:
+        checkpoints.close()
     return Run(config, data, training, restored["state"], step)

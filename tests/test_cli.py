@@ -1,0 +1,217 @@
+"""The verbs as a user calls them: what they print and draw, and how they refuse."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jaxconv import cli
+
+ROOT = Path(__file__).resolve().parents[1]
+SMALL = [
+    "--config.data.sources=shapes10",
+    "--config.data.train_limit=48",
+    "--config.data.test_limit=40",
+]
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def run(*command: str, cwd: Path = ROOT) -> subprocess.CompletedProcess:
+    environment = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory):
+    """A run of one epoch on 48 images."""
+    path = tmp_path_factory.mktemp("run")
+    small = [*SMALL, "--config.batch_size=16", "--config.epochs=1"]
+    done = run("train.py", "--config", "configs/s9_quick.py", "--workdir", str(path), *small)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+def refused(capsys, *argv: str) -> tuple[int, str]:
+    """The exit code and the one line that a command leaves on stderr."""
+    code = cli.main(argv)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = [line for line in captured.err.splitlines() if not line.startswith("data: ")]
+    assert len(lines) == 1, captured.err
+    return code, lines[0]
+
+
+def test_summary_as_a_real_process_prints_the_documented_table(tmp_path):
+    done = run("-m", "jaxconv", "summary", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[3] == "            Conv2d-1           [-1, 32, 32, 32]             864"
+    assert lines[53] == "           Conv2d-51             [-1, 10, 1, 1]             640"
+    assert lines[-2:] == ["Estimated Total Size (MB): 4.25", "-" * 64]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_summary_shows_columns_on_request(capsys):
+    assert cli.main(["summary", "--columns", "receptive_field,jump,macs"]) == 0
+    *_, field, jump, macs, _ = capsys.readouterr().out.splitlines()
+    assert field == "Receptive field (pixels): 105"
+    assert jump == "Jump (pixels): 8"
+    assert macs == "Multiply-adds: 14,476,160"
+
+
+def test_stats_prints_the_documented_block_alone_on_stdout(capsys):
+    assert cli.main(["stats", *SMALL]) == 0
+    captured = capsys.readouterr()
+    lines = captured.out.splitlines()
+    assert lines[:3] == ["[Train]", " - Total Train Images: 48", " - Tensor Shape: (3, 32, 32)"]
+    assert lines[8:11] == ["[Test]", " - Total Test Images: 40", " - Tensor Shape: (3, 32, 32)"]
+    assert len(lines) == 16
+    assert captured.err == (
+        "data: shapes10 (shapes10 is the only source asked for); drawn from seed 0\n"
+    )
+
+
+@pytest.mark.parametrize("verb", ["samples", "augmentations"])
+def test_pictures_of_the_data_are_written_where_asked(verb, tmp_path, capsys):
+    out = tmp_path / "new" / "picture.png"
+    assert cli.main([verb, *SMALL, "--out", str(out)]) == 0
+    assert capsys.readouterr().out == f"{out}\n"
+    assert out.read_bytes().startswith(PNG)
+
+
+def test_evaluate_repeats_what_training_measured(workdir, capsys):
+    assert cli.main(["evaluate", "--workdir", str(workdir)]) == 0
+    (row,) = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    assert capsys.readouterr().out == (
+        f"step 3 on 40 test images of shapes10: accuracy {row['test_accuracy']:.2f} %, "
+        f"loss {row['test_loss']:.4f}\n"
+    )
+
+
+def test_misclassified_images_are_drawn(workdir, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["misclassified", "--workdir", str(workdir)]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'misclassified.png'}\n"
+    assert (tmp_path / "misclassified.png").read_bytes().startswith(PNG)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (
+            [],
+            "no verb given; expected one of summary, stats, samples, augmentations, evaluate",
+        ),
+        (["sumary"], "sumary: unknown verb; did you mean summary?"),
+        (["dance"], "dance: unknown verb; expected one of summary, stats"),
+        (["summary", "--columns", "flops"], "--columns flops: unknown column 'flops'; expected"),
+        (["summary", "more"], "unrecognized arguments: more; python -m jaxconv summary --help"),
+        (["stats", "--config", "nowhere.txt"], "--config nowhere.txt: no such file"),
+        (["stats", "--config.data.source=cifar10"], "did you mean --config.data.sources?"),
+        (["stats", "--out", "x.png"], "--out: unknown; expected one of --config.augment.engine"),
+        (["samples", "--out", "x.jpg"], "--out x.jpg: expected a name that ends in .png"),
+        (["augmentations", "--config.augment.transforms=(('Flop', {}),)"], "Flop"),
+        (["evaluate"], "the following arguments are required: --workdir; python -m jaxconv ev"),
+    ],
+)
+def test_a_wrong_command_line_is_refused_with_code_2(argv, message, capsys):
+    code, line = refused(capsys, *argv)
+    assert code == 2
+    assert line.startswith("error: ")
+    assert message in line
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "misclassified"])
+def test_a_folder_that_is_no_run_is_refused_with_code_1(verb, tmp_path, capsys):
+    code, line = refused(capsys, verb, "--workdir", str(tmp_path))
+    assert code == 1
+    assert f"{tmp_path} is no run directory" in line
+
+
+def test_a_run_without_a_checkpoint_is_refused(workdir, tmp_path, capsys):
+    shutil.copy(workdir / "config.json", tmp_path)
+    code, line = refused(capsys, "evaluate", "--workdir", str(tmp_path))
+    assert (code, line) == (1, f"error: {tmp_path} has no checkpoint; train in it first")
+    (tmp_path / "checkpoints").mkdir()
+    code, line = refused(capsys, "evaluate", "--workdir", str(tmp_path))
+    assert code == 1
+    assert "holds no whole checkpoint" in line
+
+
+def test_a_run_whose_config_was_damaged_is_refused(workdir, tmp_path, capsys):
+    fields = json.loads((workdir / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(fields | {"batch_size": 0}))
+    code, line = refused(capsys, "evaluate", "--workdir", str(tmp_path))
+    assert code == 2
+    assert "config.batch_size=0: expected a whole number of at least 1" in line
+    (tmp_path / "config.json").write_text("{")
+    code, line = refused(capsys, "evaluate", "--workdir", str(tmp_path))
+    assert code == 1
+    assert f"cannot read {tmp_path / 'config.json'}" in line
+
+
+def test_a_source_that_is_not_at_hand_is_an_error_with_the_remedy(tmp_path, monkeypatch, capsys):
+    for name in ("TFDS_DATA_DIR", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    wanted = ["--config.data.sources=cifar10", "--config.data.download=false"]
+    code, line = refused(capsys, "stats", *wanted)
+    assert code == 1
+    assert "cifar10 is not at hand" in line
+    assert "put cifar-10-binary.tar.gz into a folder" in line
+
+
+def test_a_picture_that_cannot_be_written_is_an_error(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "picture.png"
+    code, line = refused(capsys, "samples", *SMALL, "--out", str(out))
+    assert code == 1
+    assert str(tmp_path / "file") in line
+
+
+def test_help_lists_the_verbs_and_each_verb_explains_itself(capsys):
+    assert cli.main(["--help"]) == 0
+    listed = re.findall(r"^  (\w+) +[A-Z]", capsys.readouterr().out, flags=re.MULTILINE)
+    assert listed == list(cli.VERBS)
+    for verb in listed:
+        with pytest.raises(SystemExit) as caught:
+            cli.main([verb, "--help"])
+        assert caught.value.code == 0
+        text = capsys.readouterr().out
+        assert f"python -m jaxconv {verb}" in text
+        assert cli.VERBS[verb].__doc__ in text
+
+
+def test_the_default_config_is_the_documented_recipe():
+    assert cli.DEFAULT_CONFIG == ROOT / "configs" / "s9.py"
+    assert cli.DEFAULT_CONFIG.is_file()
+
+
+@pytest.mark.skipif(
+    "TFDS_DATA_DIR" not in os.environ, reason="TFDS_DATA_DIR names no directory with CIFAR-10"
+)
+def test_stats_of_cifar10_are_the_documented_ones(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cli.main(["stats", "--config.data.sources=cifar10"]) == 0
+    documented = {
+        "mean": [(0.49139968, 0.48215827, 0.44653124), (0.49421427, 0.48513183, 0.45040932)],
+        "std": [(0.24703233, 0.24348505, 0.26158768), (0.24665256, 0.24289224, 0.26159248)],
+        "var": [(0.061024975, 0.05928497, 0.06842812), (0.06083748, 0.058996636, 0.06843062)],
+    }
+    text = capsys.readouterr().out
+    assert re.findall(r"Images: (\d+)", text) == ["50000", "10000"]
+    for name, expected in documented.items():
+        printed = re.findall(rf"^ - {name}: \((.*)\)$", text, flags=re.MULTILINE)
+        values = [tuple(map(float, numbers.split(", "))) for numbers in printed]
+        assert values == [pytest.approx(row, abs=1e-6) for row in expected]
