@@ -58,8 +58,6 @@ def load_cache(directory: Path) -> tuple[Split, Split, str] | None:
         DataCorrupt: a file is missing, truncated or altered; the message names it.
     """
     path = directory / MANIFEST
-    if not path.exists():
-        return None
     try:
         manifest = json.loads(path.read_bytes())
         if manifest["format"] != FORMAT:
@@ -71,6 +69,8 @@ def load_cache(directory: Path) -> tuple[Split, Split, str] | None:
             expected = manifest["files"][file_name]
             arrays.append(_open_verified(path, expected["bytes"], expected["crc32"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
+        if path.name == MANIFEST and isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            return None
         raise DataCorrupt(f"the decoded cache is damaged: {path}: {_in_words(error)}") from error
     train_images, train_labels, test_images, test_labels = arrays
     train = Split(train_images, np.array(train_labels))

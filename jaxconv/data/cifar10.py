@@ -36,8 +36,8 @@ def load_cifar10(
         cache_dir: where the decoded arrays are kept; None for the user's cache folder.
 
     Returns:
-        50,000 train and 10,000 test images, uint8 [n, 32, 32, 3]; memory maps of the cache, or
-        plain arrays where it cannot be written.
+        50,000 train and 10,000 test images, uint8 [n, 32, 32, 3]: read-only memory maps when they
+        come from the cache.
 
     Raises:
         DataUnavailable: no place has it; the message names those tried and the remedy.
@@ -118,11 +118,9 @@ def _tfds_dirs(given_dir: Path | None) -> list[Path]:
 
 
 def _cached(cache: Path, train: Split, test: Split, origin: str) -> Dataset:
-    """The data set as the cache gives it back, or as it is where no cache can be written."""
+    """The data set, kept for the next run if that is possible."""
     try:
         save_cache(cache, train, test, origin=origin)
-        train, test, _ = load_cache(cache)
-        origin = f"{origin}, decoded into {cache}"
     except OSError as error:
         log.warning("the decoded cache %s cannot be written (%s); going on without", cache, error)
     return Dataset("cifar10", train, test, CLASS_NAMES, origin)

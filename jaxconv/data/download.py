@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import socket
 import threading
+import time
 import urllib.error
 import urllib.request
 from http.client import HTTPException
@@ -62,20 +63,28 @@ def check_reachable(url: str, *, timeout_s: float = 5.0) -> None:
         raise DataUnavailable(f"{address[0]} cannot be reached ({problem})")
 
 
-def fetch(file: RemoteFile, directory: Path, *, stall_s: float = 30.0) -> Path:
+def fetch(
+    file: RemoteFile, directory: Path, *, stall_s: float = 30.0, pause_s: float = 2.0
+) -> Path:
     """`directory/<name>` with the content of `file`, its speed shown while it comes.
 
     Bytes gather in `<name>.part`; a dropped connection, or the next run, goes on from there. The
     file gets its name when its size and SHA-256 are right.
 
+    Args:
+        stall_s: seconds of silence after which a connection counts as dropped.
+        pause_s: seconds to wait after an attempt that brought nothing, twice that after the next.
+
     Raises:
-        DataUnavailable: the host refuses, or the connection keeps failing.
+        DataUnavailable: the host cannot be reached (known within 5 seconds), refuses, or keeps
+            dropping the connection.
         DataCorrupt: what came is not the file.
         OSError: the directory cannot be written.
     """
     path = directory / file.name
     if path.exists() and _sha256(path) == file.sha256:
         return path
+    check_reachable(file.url)
     directory.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
     part.touch()
@@ -94,6 +103,7 @@ def fetch(file: RemoteFile, directory: Path, *, stall_s: float = 30.0) -> Path:
                     f"{file.url} stopped at {have} of {file.bytes} bytes ({problem}); "
                     "the next run goes on from there"
                 )
+            time.sleep(fruitless * pause_s)
     if _sha256(part) != file.sha256:
         part.unlink()
         raise DataCorrupt(f"{file.url} is not the file with SHA-256 {file.sha256}: run again")
@@ -112,6 +122,8 @@ def _receive(url: str, part: Path, bar: tqdm, *, timeout_s: float) -> None:
             while block := response.read1(1 << 16):
                 out.write(block)
                 bar.update(len(block))
+                if bar.n > bar.total:
+                    return  # not the file we know: no need to see how long it is
 
 
 def _sha256(path: Path) -> str:

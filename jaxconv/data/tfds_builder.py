@@ -14,10 +14,11 @@ from pathlib import Path
 
 import tensorflow_datasets as tfds
 from PIL import Image
+from tensorflow_datasets.core.download.checksums import UrlInfo
 
 from jaxconv.data.archive import CLASS_NAMES, LAYOUTS, read_archive
 from jaxconv.data.dataset import Split
-from jaxconv.data.download import RemoteFile, check_reachable, fetch
+from jaxconv.data.download import RemoteFile, fetch
 
 ARCHIVE = RemoteFile(
     url="https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
@@ -34,11 +35,10 @@ def prepare_cifar10(data_dir: Path, archive: RemoteFile = ARCHIVE) -> Path:
         DataCorrupt: what came is not the archive.
         OSError: `data_dir` cannot be written.
     """
-    check_reachable(archive.url)
     downloads = data_dir / "downloads"
     manual = downloads / "manual"  # where tfds looks for a file before it would download it
     fetch(archive, manual)
-    builder = Cifar10(data_dir=data_dir, url=archive.url)
+    builder = Cifar10(data_dir=data_dir, archive=archive)
     builder.download_and_prepare(
         download_dir=downloads,
         download_config=tfds.download.DownloadConfig(
@@ -54,9 +54,15 @@ class Cifar10(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     VERSION = tfds.core.Version("3.0.2")
 
-    def __init__(self, *, data_dir: Path, url: str):
-        self._url = url
+    def __init__(self, *, data_dir: Path, archive: RemoteFile):
+        self._archive = archive
         super().__init__(data_dir=data_dir)
+
+    @property
+    def url_infos(self) -> dict[str, UrlInfo]:
+        """What tfds checks the archive against, and the name under which it looks for it."""
+        file = self._archive
+        return {file.url: UrlInfo(size=file.bytes, checksum=file.sha256, filename=file.name)}
 
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
@@ -74,7 +80,7 @@ class Cifar10(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager):
-        train, test = read_archive(Path(dl_manager.download(self._url)))
+        train, test = read_archive(Path(dl_manager.download(self._archive.url)))
         return {
             tfds.Split.TRAIN: self._generate_examples("train", train),
             tfds.Split.TEST: self._generate_examples("test", test),

@@ -12,8 +12,10 @@ from jaxconv.data.dataset import DataCorrupt, DataUnavailable, Split
 
 def find_tfds_directory(data_dir: Path) -> Path | None:
     """`<data_dir>/cifar10/<version>` with the newest version that tfds finished, or None."""
-    found = (data_dir / "cifar10").glob("*.*.*/dataset_info.json")
-    return max((path.parent for path in found), key=_version, default=None)
+    found = (data_dir / "cifar10").glob("*/dataset_info.json")
+    versions = {_version(path.parent.name): path.parent for path in found}
+    versions.pop(None, None)  # tfds prepares in a folder "incomplete.<random>_<version>"
+    return versions[max(versions)] if versions else None
 
 
 def read_tfds_directory(directory: Path) -> tuple[Split, Split]:
@@ -76,8 +78,9 @@ def _read_shard(features, path: Path, length: int) -> tuple[np.ndarray, np.ndarr
         raise _corrupt(path, error) from error
 
 
-def _version(directory: Path) -> tuple[int, ...]:
-    return tuple(int(part) for part in directory.name.split(".") if part.isdigit())
+def _version(name: str) -> tuple[int, ...] | None:
+    parts = name.split(".")
+    return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else None
 
 
 def _corrupt(path: Path, error: Exception) -> DataCorrupt:
