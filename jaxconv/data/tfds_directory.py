@@ -31,7 +31,7 @@ def read_tfds_directory(directory: Path) -> tuple[Split, Split]:
     info_path = directory / "dataset_info.json"
     try:
         file_format = json.loads(info_path.read_bytes()).get("fileFormat", "tfrecord")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, AttributeError) as error:
         raise _corrupt(info_path, error) from error
     if file_format != "array_record":
         raise DataUnavailable(
