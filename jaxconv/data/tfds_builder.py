@@ -15,6 +15,7 @@ from pathlib import Path
 import tensorflow_datasets as tfds
 from PIL import Image
 from tensorflow_datasets.core.download.checksums import UrlInfo
+from tqdm import tqdm
 
 from jaxconv.data.archive import CLASS_NAMES, LAYOUTS, read_archive
 from jaxconv.data.dataset import Split
@@ -39,13 +40,16 @@ def prepare_cifar10(data_dir: Path, archive: RemoteFile = ARCHIVE) -> Path:
     manual = downloads / "manual"  # where tfds looks for a file before it would download it
     fetch(archive, manual)
     builder = Cifar10(data_dir=data_dir, archive=archive)
-    builder.download_and_prepare(
-        download_dir=downloads,
-        download_config=tfds.download.DownloadConfig(
-            manual_dir=manual, compute_stats=tfds.download.ComputeStatsMode.SKIP
-        ),
-        file_format="array_record",
+    config = tfds.download.DownloadConfig(
+        manual_dir=manual, compute_stats=tfds.download.ComputeStatsMode.SKIP
     )
+    tfds.disable_progress_bar()  # its bars count a file that is already there as gigabytes
+    try:
+        builder.download_and_prepare(
+            download_dir=downloads, download_config=config, file_format="array_record"
+        )
+    finally:
+        tfds.enable_progress_bar()
     return Path(builder.data_dir)
 
 
@@ -87,7 +91,9 @@ class Cifar10(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         }
 
     def _generate_examples(self, name: str, split: Split) -> Iterator[tuple[int, dict]]:
-        for index, (image, label) in enumerate(zip(split.images, split.labels, strict=True)):
+        rows = zip(split.images, split.labels, strict=True)
+        bar = tqdm(rows, total=len(split.labels), desc=f"preparing {name}", unit=" images")
+        for index, (image, label) in enumerate(bar):
             png = io.BytesIO()
             Image.fromarray(image).save(png, format="PNG")
             yield index, {"id": f"{name}_{index:05d}", "image": png.getvalue(), "label": int(label)}
