@@ -1,8 +1,8 @@
 """The command line of a program that takes a config: flags, field overrides and their help.
 
 ``--config FILE`` names the config file; ``--config.FIELD=VALUE`` overrides a field of it. The
-default decides how VALUE is read: a tuple of numbers keeps its length, a tuple of names may have
-any, a tuple of anything else is a Python literal. A field may be None where the file declares it
+default decides how VALUE is read: a tuple or list of numbers keeps its length, one of names may
+have any, one of anything else is a Python literal. A field may be None where the file declares it
 as ``config_dict.placeholder(int)`` or where its rule in `config.RULES` allows None. In the file a
 field is a line ``config.group.field = value  # comment``; ``--help`` shows that comment.
 """
@@ -122,7 +122,7 @@ def _unknown(argument: str, flags: Sequence[str], fields: Sequence[str]) -> str:
         return f"{flag}: a group of fields; name one of {', '.join(group)}"
     if field == name:
         meant |= {known.lstrip("-"): known for known in flags}
-    inside = [known for known in meant if known.endswith(field)]
+    inside = [known for known in meant if field and known.endswith(field)]
     near = difflib.get_close_matches(field, meant, n=1) or inside
     if near:
         return f"{argument}: unknown; did you mean {meant[near[0]]}?"
@@ -147,8 +147,9 @@ def _override(config: ConfigDict, name: str, text: str) -> None:
         group[leaf] = None
         return
     try:
-        group[leaf] = _read_tuple(text, default) if kind is tuple else _read(text, kind)
-    except (ValueError, SyntaxError) as error:
+        items = kind in (tuple, list)
+        group[leaf] = kind(_read_items(text, default or ())) if items else _read(text, kind)
+    except (SyntaxError, TypeError, ValueError) as error:
         expected = _describe_kind(kind, default) + ", or None" * _allows_none(config, name)
         raise ConfigError(f"--config.{name}={text}: expected {expected}") from error
 
@@ -162,7 +163,7 @@ def _read(text: str, kind: type) -> Any:
     return value
 
 
-def _read_tuple(text: str, default: tuple) -> tuple:
+def _read_items(text: str, default: Sequence) -> tuple:
     if _all_of(default, str) and text[:1] not in ("(", "["):
         return tuple(name.strip() for name in text.split(","))
     value = ast.literal_eval(text)
@@ -183,11 +184,10 @@ def _all_of(items: Sequence, *kinds: type) -> bool:
 
 def _describe_kind(kind: type, default: Any) -> str:
     """What the text of a field must be, in words, with an example where words are not enough."""
-    if kind is tuple and _all_of(default, str):
-        return f"names with commas between, such as {','.join(default)}"
-    if kind is tuple and _all_of(default, int, float):
-        what = "whole numbers" if _all_of(default, int) else "numbers"
-        return f"{len(default)} {what} with commas between, such as {','.join(map(str, default))}"
+    if kind in (tuple, list) and _all_of(default or (), str, int, float):
+        many = "whole numbers" if _all_of(default, int) else "numbers"
+        what = "names" if _all_of(default, str) else f"{len(default)} {many}"
+        return f"{what} with commas between, such as {','.join(map(str, default))}"
     words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
     example = "" if kind is bool or default is None else f", such as {default!r}"
     return words.get(kind, f"a Python {kind.__name__}") + example
@@ -225,8 +225,9 @@ def field_comments(path: Path) -> dict[str, str]:
     comments: dict[str, str] = {}
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module == "configs":
-            for base in node.names:
-                comments = field_comments(path.with_name(f"{base.name}.py")) | comments
+            bases = [path.with_name(f"{alias.name}.py") for alias in node.names]
+            for base in filter(Path.is_file, bases):
+                comments = field_comments(base) | comments
         if isinstance(node, ast.Assign) and node.lineno in beside:
             _, _, name = ast.unparse(node.targets[0]).partition(".")
             comments[name] = beside[node.lineno]

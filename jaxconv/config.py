@@ -29,9 +29,10 @@ class Rule(NamedTuple):
     holds: Callable[[Any], bool]
 
 
-def _whole(at_least: int) -> Rule:
+def _whole(at_least: int, below: float = math.inf) -> Rule:
     expected = f"a whole number of at least {at_least}"
-    return Rule(expected, lambda value: type(value) is int and value >= at_least)
+    expected += f" and below {below}" if below < math.inf else ""
+    return Rule(expected, lambda value: type(value) is int and at_least <= value < below)
 
 
 def _number(expected: str, holds: Callable[[float], bool]) -> Rule:
@@ -58,7 +59,7 @@ def _choices(*names: str) -> Rule:
 
 
 RULES: Mapping[str, Rule] = {
-    "seed": _whole(at_least=0),
+    "seed": _whole(at_least=0, below=2**32),
     "epochs": _whole(at_least=1),
     "batch_size": _whole(at_least=1),
     "steps_per_call": _count_or("a choice by the backend"),

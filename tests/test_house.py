@@ -34,13 +34,11 @@ MAY_IMPORT = {
 ABOVE = {"train", "configs", "jaxconv.cli", "jaxconv.__main__"}  # nobody below may import these
 DOOR = {"train", "jaxconv.cli", "jaxconv.build", "jaxconv.config", "jaxconv.command_line"}
 
-# Finer arrows inside a part: module -> the modules of the house that it may import.
-EXACTLY = {
-    "jaxconv.conv.geometry": set(),
-    "jaxconv.conv.lowering": {"jaxconv.conv.geometry"},
-    "jaxconv.training.objective": set(),
-    "jaxconv.training.step": {"jaxconv.training.objective"},
-}
+# Finer arrows inside a part: each of these imports only those before it, of the whole project.
+CHAINS = (
+    ("conv.geometry", "conv.window", "conv.rewrites", "conv.lowering"),
+    ("training.objective", "training.step"),
+)
 WITHOUT_JAX = ("jaxconv.data", "jaxconv.conv.geometry", "jaxconv.config", "jaxconv.command_line")
 JAX = {"jax", "jaxlib", "flax", "optax", "chex", "orbax"}
 NEVER = {"tensorflow", "torch", "torchvision", "keras", "clu"}
@@ -106,8 +104,10 @@ def objection(found: Import, modules: dict[str, Path]) -> str | None:
         inner_door = module == "jaxconv.__main__" or own == "configs" == other
         if within(name, ABOVE) and not inner_door:
             return "nobody imports train.py, cli.py or configs"
-        if module in EXACTLY and name not in EXACTLY[module]:
-            return f"may import only {sorted(EXACTLY[module])} of the project"
+        for chain in CHAINS:
+            links = [f"jaxconv.{link}" for link in chain]
+            if module in links and name not in links[: links.index(module)]:
+                return f"may import only {links[: links.index(module)]} of the project"
         if own in MAY_IMPORT and other not in {own, *MAY_IMPORT[own]}:
             return f"{own} may import only {sorted(MAY_IMPORT[own])} of the project"
         return None

@@ -267,6 +267,27 @@ def test_convolution_options_and_costs_stand_in_the_rows():
     assert transposed.output_shape == (17, 17, 2)
 
 
+class Lifted(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        return nn.jit(Conv)(2, stride=2)(nn.remat(Conv)(2)(x))
+
+
+class Scaled(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        return Conv(2)(x) * self.param("scale", nn.initializers.ones, (2,))[None, None, None]
+
+
+def test_layers_inside_remat_and_jit_are_seen():
+    assert [row.receptive_field for row in summarize(Lifted(), (16, 16, 2))] == [(3, 3), (5, 5)]
+
+
+def test_parameters_outside_of_layers_are_refused():
+    with pytest.raises(ValueError, match=r"Scaled has 38 parameters, but its layers have 36; a ta"):
+        summarize(Scaled(), (8, 8, 2))
+
+
 def test_a_layer_called_twice_counts_once():
     class Twice(nn.Module):
         @nn.compact

@@ -79,7 +79,10 @@ def layer_views(
     return after
 
 
-_CALLS = {"jit", "pjit", "closed_call", "custom_jvp_call", "custom_vjp_call", "checkpoint"}
+# Operations that only call a jaxpr, with their arguments and results in its order.
+_CALLS = {
+    "checkpoint", "closed_call", "custom_jvp_call", "custom_vjp_call", "jit", "pjit", "remat2",
+}  # fmt: skip
 
 # fmt: off
 _FIELD_KEEPING = {  # each position alone; or reduced and repeated, as the module's docstring says

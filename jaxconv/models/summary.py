@@ -6,7 +6,7 @@ traced.
 """
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from math import prod
 from typing import Any, NamedTuple
@@ -79,6 +79,10 @@ def summarize(
         model: any linen module called as ``model(images)`` or ``model(images, train=...)``.
         input_shape: [h, w, c] of one image.
         dtype: of the images.
+
+    Raises:
+        ValueError: some parameters belong to no layer: to a module that calls others, or to copies
+            of a layer that `nn.scan` or `nn.vmap` makes.
     """
     rows: list[LayerSummary | None] = []
     counted: set[tuple[str, ...]] = set()
@@ -98,11 +102,23 @@ def summarize(
     images = jax.ShapeDtypeStruct((1, *input_shape), dtype)
     run = partial(model.init_with_output, **options)
     with nn.intercept_methods(record):
-        network = jax.make_jaxpr(run)(jax.eval_shape(lambda: jax.random.key(0)), images)
+        key = jax.eval_shape(lambda: jax.random.key(0))
+        network, (_, variables) = jax.make_jaxpr(run, return_shape=True)(key, images)
     layers = {number: row for number, row in enumerate(rows) if row is not None}
+    _require_all_counted(layers.values(), variables.get("params", {}), type(model).__name__)
     rules = {number: _rule(row.options) for number, row in layers.items() if row.options}
     views = layer_views(network.jaxpr, [(), (PIXELS, PIXELS)], rules)
     return [row._replace(views=views.get(number)) for number, row in layers.items()]
+
+
+def _require_all_counted(rows: Iterable[LayerSummary], params: Any, name: str) -> None:
+    total = sum(array.size for array in jax.tree.leaves(params))
+    counted = sum(row.parameters for row in rows)
+    if counted != total:
+        raise ValueError(
+            f"{name} has {total:,} parameters, but its layers have {counted:,}; a table needs each "
+            "of them in a module of its own, called without nn.scan and nn.vmap"
+        )
 
 
 def _row(module: nn.Module, x: Any, y: Any, counted: set) -> LayerSummary:
