@@ -49,7 +49,8 @@ def depthwise_conv(
     Source: Sifre, "Rigid-motion scattering for image classification" (2014).
     Differs from torch.nn.functional.conv2d with groups=c_in in layout only.
     """
-    if kernel.ndim != 4 or x.ndim != 4 or kernel.shape[2] != 1 or kernel.shape[3] % x.shape[3]:
+    shaped = kernel.ndim == x.ndim == 4 and kernel.shape[2] == 1
+    if not shaped or kernel.shape[3] % max(x.shape[3], 1):
         raise ValueError(
             f"a depthwise kernel must be [kh, kw, 1, c_in*multiplier] for x [b, h, w, c_in], "
             f"got kernel {kernel.shape} and x {x.shape}"
