@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import reference
 from torch_results.drawn import draw
+from variants import difference
 
 import jaxconv
 
@@ -39,11 +40,6 @@ def inputs(number):
     case = CASES[number]
     x = draw(f"grid {number} x", case["x"])
     return x, *(draw(f"grid {number} kernel {i}", shape) for i, shape in enumerate(case["kernels"]))
-
-
-def difference(given, expected):
-    assert given.shape == expected.shape
-    return np.abs(np.asarray(given) - expected).max() / max(np.abs(expected).max(), 1e-30)
 
 
 @pytest.fixture(scope="module")

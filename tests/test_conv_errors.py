@@ -1,0 +1,169 @@
+"""Every refusal, by its message: one line that names what was given and what would do."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+from variants import each_variant
+
+from jaxconv import (
+    Conv,
+    DepthwiseConv,
+    conv,
+    depthwise_conv,
+    depthwise_separable_conv,
+    pointwise_conv,
+    spatially_separable_conv,
+    transpose_conv,
+)
+
+X = (2, 5, 6, 4)
+SHARED = {  # of every variant: changed options -> words of the message
+    "zero stride": ({"stride": 0}, r"stride must be at least 1, got 0"),
+    "negative stride in a pair": ({"stride": (1, -2)}, r"stride .* at least 1, got \(1, -2\)"),
+    "negative padding": ({"padding": -1}, r"padding must be at least 0, got -1"),
+    "padding by name": ({"padding": "SAME"}, r"padding must be an int or a pair .* got 'SAME'"),
+    "three numbers": ({"padding": (1, 2, 3)}, r"pair of ints, got \(1, 2, 3\)"),
+    "a fraction": ({"stride": 1.5}, r"stride must be an int or a pair of ints, got 1.5"),
+    "a truth value": ({"stride": True}, r"stride must be an int or a pair of ints, got True"),
+}
+
+
+def refuse(message, function, *shapes, **options):
+    arrays = [jnp.zeros(shape) for shape in shapes]
+    with pytest.raises(ValueError, match=message) as error:
+        function(*arrays, **options)
+    assert "\n" not in str(error.value)
+
+
+@each_variant
+@pytest.mark.parametrize(("options", "message"), SHARED.values(), ids=SHARED.keys())
+def test_bad_option(variant, options, message):
+    sample = variant.samples[0]
+    refuse(message, variant.function, sample.x, *sample.kernels, **(sample.options | options))
+
+
+@each_variant
+def test_x_of_wrong_rank(variant):
+    sample = variant.samples[0]
+    refuse(r"\(7, 8, 4\)|\(4, 5, 4\)", variant.function, sample.x[1:], *sample.kernels)
+
+
+@each_variant
+def test_each_kernel_of_wrong_rank(variant):
+    sample = variant.samples[0]
+    for place, kernel in enumerate(sample.kernels):
+        kernels = [*sample.kernels]
+        kernels[place] = kernel[1:]
+        words = str(kernel[1:]).replace("(", r"\(").replace(")", r"\)")
+        refuse(words, variant.function, sample.x, *kernels)
+
+
+@each_variant
+def test_kernel_of_another_dtype(variant):
+    x, *kernels = variant.samples[0].arrays()
+    with pytest.raises(ValueError, match=r"one dtype, got bfloat16 and float32; convert"):
+        variant.function(jnp.asarray(x, jnp.bfloat16), *(jnp.asarray(k) for k in kernels))
+
+
+@each_variant
+def test_an_error_under_jit_is_the_same_error(variant):
+    sample = variant.samples[0]
+    x, *kernels = sample.arrays()
+    with pytest.raises(ValueError, match="stride must be at least 1"):
+        jax.jit(lambda *arrays: variant.function(*arrays, stride=0))(x, *kernels)
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes", "options", "message"),
+    [
+        (conv, (X, (3, 3, 5, 2)), {}, r"kernel of shape \(3, 3, 5, 2\) reads 5 .* \(2, 5, 6, 4\)"),
+        (conv, (X, (3, 3, 4, 2)), {"groups": 2}, r"kernel .* reads 4 channels in each of 2 groups"),
+        (conv, (X, (3, 3, 4, 2)), {"groups": 3}, r"groups must divide .* groups=3 for 4 in and 2"),
+        (conv, (X, (3, 3, 2, 3)), {"groups": 2}, r"groups must divide .* groups=2 for 4 in and 3"),
+        (conv, (X, (3, 3, 4, 2)), {"groups": 0}, r"groups must be an int of at least 1, got 0"),
+        (conv, (X, (3, 3, 4, 2)), {"groups": 1.0}, r"groups must be an int .* got 1.0"),
+        (conv, (X, (3, 3, 4, 2)), {"dilation": 0}, r"dilation must be at least 1, got 0"),
+        (conv, (X, (6, 3, 4, 2)), {}, r"output would be 0x4 .* \(2, 5, 6, 4\) .* \(6, 3, 4, 2\)"),
+        (conv, (X, (3, 3, 4, 2)), {"dilation": 3}, r"output would be .* dilation=\(3, 3\)"),
+        (conv, ((2, 0, 6, 4), (1, 1, 4, 2)), {}, r"only the batch may be empty.* \(2, 0, 6, 4\)"),
+        (conv, (X, (3, 3, 4, 0)), {}, r"only the batch may be empty.* \(3, 3, 4, 0\)"),
+        (
+            pointwise_conv,
+            (X, (3, 1, 4, 2)),
+            {},
+            r"pointwise kernel must be \[1, 1, .*\(3, 1, 4, 2\)",
+        ),
+        (pointwise_conv, (X, (1, 1, 3, 2)), {}, r"kernel of shape \(1, 1, 3, 2\) reads 3 channels"),
+        (depthwise_conv, (X, (3, 3, 4, 4)), {}, r"depthwise kernel must be .* \(3, 3, 4, 4\)"),
+        (depthwise_conv, (X, (3, 3, 1, 6)), {}, r"depthwise kernel must be .* \(3, 3, 1, 6\)"),
+        (
+            depthwise_conv,
+            ((2, 5, 6, 0), (3, 3, 1, 4)),
+            {},
+            r"only the batch may be empty|depthwise kernel must be",
+        ),
+        (
+            depthwise_separable_conv,
+            (X, (3, 3, 1, 4), (1, 1, 5, 2)),
+            {},
+            r"kernel of shape \(1, 1, 5, 2\) reads 5 channels",
+        ),
+        (
+            depthwise_separable_conv,
+            (X, (3, 3, 1, 4), (1, 1, 4, 2)),
+            {"pointwise_padding": -1},
+            r"padding must be at least 0, got -1",
+        ),
+        (
+            spatially_separable_conv,
+            (X, (3, 3, 4, 2), (1, 3, 2, 2)),
+            {},
+            r"column \[kh, 1, .* row \[1, kw, .* \(3, 3, 4, 2\) and \(1, 3, 2, 2\)",
+        ),
+        (
+            spatially_separable_conv,
+            (X, (3, 1, 4, 2), (1, 3, 3, 2)),
+            {},
+            r"kernel of shape \(1, 3, 3, 2\) reads 3 channels",
+        ),
+        (
+            transpose_conv,
+            (X, (3, 3, 4, 2)),
+            {},
+            r"kernel of shape \(3, 3, 4, 2\) reads 2 channels, but x of shape \(2, 5, 6, 4\)",
+        ),
+        (
+            transpose_conv,
+            (X, (3, 3, 2, 4)),
+            {"output_padding": 2, "stride": 2},
+            r"output_padding must be smaller than stride or dilation.*\(2, 2\).*stride=.*dilation=",
+        ),
+        (transpose_conv, (X, (3, 3, 2, 4)), {"output_padding": -1}, r"output_padding must be at l"),
+        (transpose_conv, (X, (3, 3, 2, 4)), {"dilation": 0}, r"dilation must be at least 1"),
+        (transpose_conv, (X, (3, 3, 2, 4)), {"groups": 3}, r"groups must divide .* 4 in and 6 out"),
+        (transpose_conv, (X, (3, 3, 2, 4)), {"padding": 4}, r"output would be -1x0 .*padding="),
+    ],
+)
+def test_arguments_that_do_not_fit(function, shapes, options, message):
+    refuse(message, function, *shapes, **options)
+
+
+def test_output_padding_up_to_the_larger_of_stride_and_dilation_is_accepted():
+    x, kernel = jnp.ones((1, 3, 3, 1)), jnp.ones((2, 2, 1, 1))
+    shape = transpose_conv(x, kernel, stride=(3, 1), dilation=(1, 3), output_padding=2).shape
+    assert shape == (1, (3 - 1) * 3 + 1 + 2 + 1, (3 - 1) + 3 + 2 + 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (DepthwiseConv(6), r"depthwise kernel must be .* \(3, 3, 1, 6\)"),
+        (Conv(6, (3, 3, 3)), r"kernel_size must be an int or a pair of ints, got \(3, 3, 3\)"),
+        (Conv(6, 0), r"kernel_size must be at least 1, got 0"),
+        (Conv(6, groups=0), r"groups must be an int of at least 1, got 0"),
+        (Conv(7, groups=2), r"groups must divide .* groups=2 for 4 in and 7 out"),
+    ],
+)
+def test_a_module_refuses_in_the_same_words(layer, message):
+    with pytest.raises(ValueError, match=message):
+        layer.init(jax.random.key(0), jnp.zeros(X))

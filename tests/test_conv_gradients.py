@@ -1,0 +1,88 @@
+"""Gradients of every variant: against differences, twice, in bfloat16, and the adjoint law."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from variants import VARIANTS, difference, each_sample, each_variant
+
+from jaxconv import conv, depthwise_conv, transpose_conv
+
+
+@each_sample
+def test_gradients_equal_differences_of_the_slow_reference(variant, sample):
+    # Linear in each argument, so a difference quotient of any step is exact.
+    arrays = sample.arrays(seed=3)
+    y = variant.reference(*arrays, **sample.options)
+    cotangent = np.random.default_rng(4).standard_normal(y.shape)
+    with jax.enable_x64(True):
+        _, pullback = jax.vjp(lambda *args: variant.function(*args, **sample.options), *arrays)
+        gradients = [np.asarray(gradient) for gradient in pullback(jnp.asarray(cotangent))]
+    directions = sample.arrays(seed=5)
+    for place, (gradient, direction) in enumerate(zip(gradients, directions, strict=True)):
+        assert gradient.dtype == np.float64
+        moved = list(arrays)
+        moved[place] = arrays[place] + direction
+        rise = np.sum((variant.reference(*moved, **sample.options) - y) * cotangent)
+        np.testing.assert_allclose(np.sum(gradient * direction), rise, rtol=1e-11)
+
+
+@each_variant
+def test_gradient_of_a_gradient_equals_differences(variant):
+    sample = variant.samples[-1]
+    arrays, directions = sample.arrays(seed=6), sample.arrays(seed=7)
+
+    def loss(arrays):
+        return jnp.sum(jnp.sin(variant.function(*arrays, **sample.options)))
+
+    def slope(arrays):  # of the loss, along the directions
+        return sum(map(jnp.vdot, jax.grad(loss)(arrays), directions))
+
+    def moved(step):
+        return [a + step * d for a, d in zip(arrays, directions, strict=True)]
+
+    step = 1e-4
+    with jax.enable_x64(True):
+        gradient = jax.jit(jax.grad(loss))
+        above, below = gradient(moved(step)), gradient(moved(-step))
+        second = jax.jit(jax.grad(slope))(arrays)
+        for place in range(len(arrays)):
+            differences = (above[place] - below[place]) / (2 * step)
+            assert difference(second[place], differences) < 1e-5
+
+
+@each_variant
+def test_bfloat16_gradients_stay_bfloat16(variant):
+    sample = variant.samples[0]
+    arrays = [jnp.asarray(array, jnp.bfloat16) for array in sample.arrays()]
+    y, pullback = jax.vjp(lambda *args: variant.function(*args, **sample.options), *arrays)
+    wide = [array.astype(jnp.float32) for array in arrays]
+    _, wide_pullback = jax.vjp(lambda *args: variant.function(*args, **sample.options), *wide)
+    for gradient, exact in zip(pullback(y), wide_pullback(y.astype(jnp.float32)), strict=True):
+        assert gradient.dtype == jnp.bfloat16
+        assert difference(gradient, exact) < 2**-8 * len(sample.kernels)
+
+
+@pytest.mark.parametrize("function", [conv, depthwise_conv, transpose_conv])
+def test_a_bfloat16_kernel_gradient_does_not_saturate(function):
+    # 4,096 ones: a bfloat16 accumulator would stop at 256
+    x, kernel = jnp.ones((1, 64, 64, 1), jnp.bfloat16), jnp.ones((1, 1, 1, 1), jnp.bfloat16)
+    gradient = jax.grad(lambda kernel: function(x, kernel).astype(jnp.float32).sum())(kernel)
+    assert float(gradient[0, 0, 0, 0]) == 4096
+
+
+@each_variant
+def test_forward_mode_is_refused_by_name(variant):
+    x, *kernels = variant.samples[0].arrays(dtype=np.float32)
+    with pytest.raises(TypeError, match=r"can't apply forward-mode .*jvp.* custom_vjp"):
+        jax.jvp(lambda x: variant.function(x, *kernels, **variant.samples[0].options), (x,), (x,))
+
+
+def test_transpose_conv_is_the_input_gradient_of_conv():
+    x, kernel = VARIANTS[0].samples[2].arrays(seed=8)
+    options = VARIANTS[0].samples[2].options
+    with jax.enable_x64(True):
+        y, pullback = jax.vjp(lambda x: conv(x, kernel, **options), x)
+        (gradient,) = pullback(y)
+        back = transpose_conv(y, kernel, output_padding=(0, 0), **options)
+    assert difference(back, gradient[:, : back.shape[1], : back.shape[2]]) < 1e-14

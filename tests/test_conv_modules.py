@@ -1,0 +1,167 @@
+"""The Flax modules: their parameters, their agreement with the functions, the guide's snippets."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+from variants import VARIANTS, difference, each_sample, each_variant, make_layer
+
+from jaxconv import (
+    Conv,
+    DepthwiseConv,
+    DepthwiseSeparableConv,
+    DilatedConv,
+    PointwiseConv,
+    SpatiallySeparableConv,
+    TransposeConv,
+)
+
+
+def count(params):
+    return sum(array.size for array in jax.tree.leaves(params))
+
+
+@each_sample
+def test_parameters_are_the_kernels_and_the_output_is_the_functions(variant, sample):
+    x = sample.arrays(dtype=np.float32)[0]
+    layer = make_layer(variant, sample)
+    variables = layer.init(jax.random.key(0), x)
+    assert set(variables) == {"params"}
+    kernels = jax.tree.leaves(variables["params"])
+    assert [kernel.shape for kernel in kernels] == list(sample.kernels)
+    expected = variant.function(x, *kernels, **sample.options)
+    np.testing.assert_array_equal(layer.apply(variables, x), expected)
+
+
+@each_variant
+def test_bias_is_one_number_for_each_feature_of_each_half(variant):
+    sample = variant.samples[-1]
+    x = sample.arrays(dtype=np.float32)[0]
+    layer = make_layer(variant, sample, use_bias=True)
+    params = layer.init(jax.random.key(1), x)["params"]
+    plain = sum(int(np.prod(shape)) for shape in sample.kernels)
+    groups = sample.options.get("groups", 1) if variant.name == "transpose" else None
+    features = [shape[2] * groups if groups else shape[3] for shape in sample.kernels]
+    assert count(params) == plain + sum(features)
+    # The bias of the last half is added to the output, unscaled.
+    last = (
+        params
+        if "bias" in params
+        else params[{"depthwise_separable": "pointwise"}.get(variant.name, "row")]
+    )
+    before = layer.apply({"params": params}, x)
+    last["bias"] = last["bias"] + jnp.arange(features[-1], dtype=jnp.float32)
+    after = layer.apply({"params": params}, x)
+    rise = jnp.broadcast_to(jnp.arange(features[-1], dtype=jnp.float32), before.shape)
+    np.testing.assert_allclose(after - before, rise, atol=1e-5)
+
+
+@each_variant
+def test_first_weights_are_uniform_as_in_pytorch(variant):
+    # kaiming_uniform(a=sqrt 5) is uniform in +-1/sqrt(fan_in); fan_in is kh * kw * third axis
+    sample = variant.samples[0]
+    layer = make_layer(variant, sample, use_bias=True)
+    keys = jax.random.split(jax.random.key(2), 200)
+    params = jax.vmap(lambda key: layer.init(key, jnp.zeros(sample.x))["params"])(keys)
+    halves = [params] if "kernel" in params else list(params.values())
+    for half, shape in zip(halves, sample.kernels, strict=True):
+        bound = np.prod(shape[:3]) ** -0.5
+        for name in ("kernel", "bias"):
+            numbers = np.asarray(half[name]).ravel()
+            assert np.abs(numbers).max() <= bound
+            assert np.abs(numbers).max() > 0.98 * bound
+            assert abs(numbers.std() - bound / 3**0.5) < 0.05 * bound
+
+
+@each_variant
+def test_dtype_of_computation_and_of_parameters(variant):
+    sample = variant.samples[0]
+    x = sample.arrays(dtype=np.float32)[0]
+    layer = make_layer(variant, sample, dtype=jnp.bfloat16, use_bias=True)
+    y, variables = layer.init_with_output(jax.random.key(0), x)
+    assert y.dtype == jnp.bfloat16
+    assert {array.dtype for array in jax.tree.leaves(variables)} == {np.dtype(np.float32)}
+    layer = make_layer(variant, sample, param_dtype=jnp.bfloat16)
+    y, variables = layer.init_with_output(jax.random.key(0), jnp.asarray(x, jnp.bfloat16))
+    assert y.dtype == jnp.bfloat16
+    assert {array.dtype for array in jax.tree.leaves(variables)} == {np.dtype(jnp.bfloat16)}
+
+
+@each_variant
+def test_kernel_init_is_used_for_every_kernel(variant):
+    sample = variant.samples[0]
+    layer = make_layer(variant, sample, kernel_init=nn.initializers.constant(0.5))
+    params = layer.init(jax.random.key(0), jnp.zeros(sample.x))["params"]
+    for kernel in jax.tree.leaves(params):
+        np.testing.assert_array_equal(kernel, np.full_like(kernel, 0.5))
+
+
+# The guide's PyTorch snippets: what each is here, its input, its output and its parameters.
+SNIPPETS = {
+    "standard": ([Conv(32)], (1, 5, 5, 3), (1, 3, 3, 32), 3 * 3 * 3 * 32),
+    "pointwise to more channels": (
+        [PointwiseConv(32, use_bias=True)],
+        (1, 28, 28, 3),
+        (1, 28, 28, 32),
+        3 * 32 + 32,
+    ),
+    "pointwise to fewer channels": (
+        [PointwiseConv(10, use_bias=True)],
+        (1, 28, 28, 32),
+        (1, 28, 28, 10),
+        32 * 10 + 10,
+    ),
+    "the picture: 192 channels to 32": (
+        [PointwiseConv(32)],
+        (1, 28, 28, 192),
+        (1, 28, 28, 32),
+        192 * 32,
+    ),
+    "depthwise separable": (
+        [DepthwiseSeparableConv(10, padding=1)],
+        (1, 32, 32, 3),
+        (1, 32, 32, 10),
+        3 * 3 * 3 + 3 * 10,
+    ),
+    "depthwise separable, as two layers": (
+        [DepthwiseConv(3, padding=1), PointwiseConv(10)],
+        (1, 32, 32, 3),
+        (1, 32, 32, 10),
+        3 * 3 * 3 + 3 * 10,
+    ),
+    "dilated": ([DilatedConv(32)], (1, 7, 7, 3), (1, 3, 3, 32), 3 * 3 * 3 * 32),
+    "spatially separable": (
+        [SpatiallySeparableConv(32, mid_features=1)],
+        (1, 5, 5, 3),
+        (1, 3, 3, 32),
+        3 * 3 + 3 * 32,
+    ),
+    "transpose": ([TransposeConv(1)], (1, 3, 3, 1), (1, 5, 5, 1), 3 * 3),
+}
+
+
+@pytest.mark.parametrize(("layers", "x", "y", "parameters"), SNIPPETS.values(), ids=SNIPPETS.keys())
+def test_snippet_of_the_guide(layers, x, y, parameters):
+    output, variables = nn.Sequential(layers).init_with_output(jax.random.key(0), jnp.ones(x))
+    assert output.shape == y
+    assert count(variables["params"]) == parameters
+
+
+def test_every_variant_of_the_package_is_in_the_list():
+    import jaxconv
+
+    listed = {variant.function for variant in VARIANTS} | {variant.module for variant in VARIANTS}
+    public = {getattr(jaxconv, name) for name in jaxconv.__all__ if name.lower().endswith("conv")}
+    assert listed == public
+
+
+def test_a_module_computes_what_two_dense_layers_would():
+    # The separable module against its halves, with shared weights: names and order are right.
+    x = VARIANTS[0].samples[0].arrays(dtype=np.float32)[0]
+    layer = DepthwiseSeparableConv(5, padding=1, stride=2, multiplier=2, use_bias=True)
+    params = layer.init(jax.random.key(3), x)["params"]
+    halves = DepthwiseConv(8, padding=1, stride=2, use_bias=True), PointwiseConv(5, use_bias=True)
+    y = halves[0].apply({"params": params["depthwise"]}, x)
+    y = halves[1].apply({"params": params["pointwise"]}, y)
+    assert difference(layer.apply({"params": params}, x), y) == 0
