@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import jax
 
 from jaxconv.conv.geometry import Pair, output_size, pair, transpose_output_size
-from jaxconv.conv.lowering import Window
+from jaxconv.conv.window import Window
 
 IntOrPair = int | Sequence[int]
 

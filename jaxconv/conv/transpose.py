@@ -7,8 +7,9 @@ from flax import linen as nn
 
 from jaxconv.conv.arguments import IntOrPair, transpose_window
 from jaxconv.conv.geometry import pair
-from jaxconv.conv.lowering import adjoint_kernel, convolve
+from jaxconv.conv.lowering import convolve
 from jaxconv.conv.module import ConvModule, add_bias
+from jaxconv.conv.window import adjoint_kernel
 
 
 def transpose_conv(

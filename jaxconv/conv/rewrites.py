@@ -1,0 +1,282 @@
+"""Exact rewrites of a convolution: fewer pixels, matrix products, shifted sums.
+
+Each `can_...` or `is_...` tells whether a rewrite holds (and pays) for a case; the functions beside
+it compute the convolution and the gradient of its kernel. `lowering.py` says which is taken when.
+"""
+
+from math import gcd, prod
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxconv.conv.geometry import Pair
+from jaxconv.conv.window import DIMENSIONS, Window, definition, output_hw
+
+
+class Case(NamedTuple):
+    """What the choice of a rewrite may depend on."""
+
+    x_shape: tuple[int, ...]
+    kernel_shape: tuple[int, ...]
+    window: Window
+    backend: str
+
+
+# Decimation: a stride and a dilation with a common factor.
+
+
+def _shared_factors(window: Window, kernel_hw: Pair) -> Pair:
+    """What stride and dilation have in common along each axis; a single tap has any dilation."""
+    h, w = (
+        s if k == 1 else gcd(s, d)
+        for s, d, k in zip(window.stride, window.dilation, kernel_hw, strict=True)
+    )
+    return h, w
+
+
+def can_decimate(case: Case) -> bool:
+    factors = _shared_factors(case.window, case.kernel_shape[:2])
+    return case.window.input_dilation == (1, 1) and factors != (1, 1)
+
+
+def decimate(
+    x: jax.Array, window: Window, kernel_shape: tuple[int, ...]
+) -> tuple[jax.Array, Window]:
+    """The pixels of x that are read at all, and the window that reads them."""
+    factors = _shared_factors(window, kernel_shape[:2])
+    outputs = output_hw(window, x.shape[1:3], kernel_shape[:2])
+    stride, dilation, padding, slices = [], [], [], []
+    for axis, (g, out) in enumerate(zip(factors, outputs, strict=True)):
+        low, kernel_size = window.padding[axis][0], kernel_shape[axis]
+        stride.append(window.stride[axis] // g)
+        dilation.append(window.dilation[axis] // g if kernel_size > 1 else 1)
+        first = -low % g  # the first pixel on the grid that the taps stand on
+        picked = len(range(first, x.shape[1 + axis], g))
+        new_low = (low + first) // g
+        extent = (out - 1) * stride[-1] + dilation[-1] * (kernel_size - 1) + 1
+        padding.append((new_low, extent - new_low - picked))
+        slices.append(slice(first, None, g))
+    smaller = Window(tuple(stride), tuple(padding), (1, 1), tuple(dilation), window.groups)
+    return x[:, slices[0], slices[1]], smaller
+
+
+# Interleaving: the adjoint of decimation.
+
+
+class Interleaving(NamedTuple):
+    """A smaller window, whose outputs stand `step` apart, from `first`, in the full output."""
+
+    window: Window
+    first: Pair
+    step: Pair
+    output_hw: Pair
+
+    def spread(self, y: jax.Array) -> jax.Array:
+        """Puts the outputs at their places, zeros between them."""
+        config = [(0, 0, 0)]
+        for axis, (first, step) in enumerate(zip(self.first, self.step, strict=True)):
+            given = (y.shape[1 + axis] - 1) * step + 1
+            config.append((first, self.output_hw[axis] - first - given, step - 1))
+        return lax.pad(y, jnp.zeros((), y.dtype), [*config, (0, 0, 0)])
+
+    def pick(self, y: jax.Array) -> jax.Array:
+        """The adjoint of `spread`."""
+        (first_h, first_w), (step_h, step_w) = self.first, self.step
+        return y[:, first_h::step_h, first_w::step_w]
+
+
+def _adjoint_factors(window: Window, kernel_hw: Pair) -> Pair:
+    h, w = (
+        i if k == 1 else gcd(i, d)
+        for i, d, k in zip(window.input_dilation, window.dilation, kernel_hw, strict=True)
+    )
+    return h, w
+
+
+def can_interleave(case: Case) -> bool:
+    if case.window.stride != (1, 1):
+        return False
+    if _adjoint_factors(case.window, case.kernel_shape[:2]) == (1, 1):
+        return False
+    plan = plan_interleaving(case.window, case.x_shape, case.kernel_shape)
+    return min(output_hw(plan.window, case.x_shape[1:3], case.kernel_shape[:2])) > 0
+
+
+def plan_interleaving(
+    window: Window, x_shape: tuple[int, ...], kernel_shape: tuple[int, ...]
+) -> Interleaving:
+    """Splits a window of stride 1 whose input dilation and dilation share factors."""
+    factors = _adjoint_factors(window, kernel_shape[:2])
+    outputs = output_hw(window, x_shape[1:3], kernel_shape[:2])
+    input_dilation, dilation, padding, firsts = [], [], [], []
+    for axis, (g, out) in enumerate(zip(factors, outputs, strict=True)):
+        low, kernel_size = window.padding[axis][0], kernel_shape[axis]
+        input_dilation.append(window.input_dilation[axis] // g)
+        dilation.append(window.dilation[axis] // g if kernel_size > 1 else 1)
+        first = low % g  # outputs elsewhere read zeros only
+        count = len(range(first, out, g))
+        new_low = (low - first) // g
+        extent = count - 1 + dilation[-1] * (kernel_size - 1) + 1
+        given = (x_shape[1 + axis] - 1) * input_dilation[-1] + 1
+        padding.append((new_low, extent - new_low - given))
+        firsts.append(first)
+    smaller = Window((1, 1), tuple(padding), tuple(input_dilation), tuple(dilation), window.groups)
+    return Interleaving(smaller, (firsts[0], firsts[1]), factors, outputs)
+
+
+# Pointwise: a matrix product.
+
+
+def is_pointwise(case: Case) -> bool:
+    window = case.window
+    single = case.kernel_shape[:2] == (1, 1) and window.groups == 1
+    cropped = [
+        size + min(low, 0) + min(high, 0)
+        for size, (low, high) in zip(case.x_shape[1:3], window.padding, strict=True)
+    ]
+    return single and min(cropped) > 0 and window.stride == window.input_dilation == (1, 1)
+
+
+def _crop_and_pad(window: Window) -> tuple[list, list]:
+    """The padding of h and w in two parts: what crops the input, what surrounds the output."""
+    crop = [(min(low, 0), min(high, 0), 0) for low, high in window.padding]
+    pad = [(max(low, 0), max(high, 0), 0) for low, high in window.padding]
+    return crop, pad
+
+
+def _pad_space(x: jax.Array, config: list) -> jax.Array:
+    if all(amount == (0, 0, 0) for amount in config):
+        return x
+    return lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *config, (0, 0, 0)])
+
+
+def pointwise(x: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
+    crop, pad = _crop_and_pad(window)
+    y = lax.dot_general(_pad_space(x, crop), kernel[0, 0], (((3,), (0,)), ((), ())))
+    return _pad_space(y, pad)
+
+
+def pointwise_kernel_gradient(x, cotangent, window, kernel_shape):
+    crop, pad = _crop_and_pad(window)
+    inner = [(-low, -high, 0) for low, high, _ in pad]
+    x, cotangent = _pad_space(x, crop), _pad_space(cotangent, inner)
+    return _contract_pixels(x, cotangent).reshape(kernel_shape)
+
+
+def _contract_pixels(x: jax.Array, y: jax.Array) -> jax.Array:
+    """[b, h, w, c], [b, h, w, o] -> [c, o], summed over batch and space."""
+    return lax.dot_general(x, y, (((0, 1, 2), (0, 1, 2)), ((), ())))
+
+
+# Depthwise: one multiply-add for each tap, over all channels at once.
+
+MOST_TAPS = 64  # each is written out in the program
+
+
+def is_depthwise(case: Case) -> bool:
+    kh, kw, per_group, out = case.kernel_shape
+    alone = per_group == 1 or out == case.window.groups
+    return case.window.groups > 1 and alone and kh * kw <= MOST_TAPS
+
+
+def _taps(x: jax.Array, window: Window, kernel_shape: tuple[int, ...]):
+    """For each tap (i, j): what it reads of x, [b, h', w', c]."""
+    config = [
+        (low, high, dilation - 1)
+        for (low, high), dilation in zip(window.padding, window.input_dilation, strict=True)
+    ]
+    h, w = output_hw(window, x.shape[1:3], kernel_shape[:2])
+    x = _pad_space(x, config)
+    (stride_h, stride_w), (dilation_h, dilation_w) = window.stride, window.dilation
+    for i in range(kernel_shape[0]):
+        rows = slice(i * dilation_h, i * dilation_h + (h - 1) * stride_h + 1, stride_h)
+        for j in range(kernel_shape[1]):
+            columns = slice(j * dilation_w, j * dilation_w + (w - 1) * stride_w + 1, stride_w)
+            yield i, j, x[:, rows, columns]
+
+
+def _wide(dtype: jnp.dtype) -> jnp.dtype:
+    return jnp.promote_types(dtype, jnp.float32)
+
+
+def depthwise(x: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
+    kh, kw, per_group, out = kernel.shape
+    multiplier = out // window.groups
+    # Either per_group or multiplier is 1: kernel [kh, kw, groups * max of the two].
+    flat = jnp.swapaxes(kernel.reshape(kh, kw, per_group, window.groups, multiplier), 2, 3)
+    flat = flat.reshape(kh, kw, -1).astype(_wide(x.dtype))
+    wide = jnp.repeat(x, multiplier, axis=3) if multiplier > 1 else x
+    total = sum(
+        part.astype(flat.dtype) * flat[i, j][None, None, None]
+        for i, j, part in _taps(wide, window, kernel.shape)
+    )
+    if per_group > 1:
+        total = total.reshape(*total.shape[:3], window.groups, per_group).sum(axis=4)
+    return total.astype(x.dtype)
+
+
+def depthwise_kernel_gradient(x, cotangent, window, kernel_shape):
+    kh, kw, per_group, out = kernel_shape
+    multiplier = out // window.groups
+    wide = jnp.repeat(x, multiplier, axis=3) if multiplier > 1 else x
+    cotangent = jnp.repeat(cotangent, per_group, axis=3) if per_group > 1 else cotangent
+    sums = [_inner(part, cotangent) for _, _, part in _taps(wide, window, kernel_shape)]
+    split = jnp.stack(sums).reshape(kh, kw, window.groups, per_group, multiplier)
+    return jnp.swapaxes(split, 2, 3).reshape(kernel_shape).astype(x.dtype)
+
+
+def _inner(x: jax.Array, y: jax.Array) -> jax.Array:
+    """Sum over b, h, w of x * y, [c], in at least float32.
+
+    The batch is folded into few pieces first: XLA fuses that into one fast loop, where a reduction
+    over sliced operands is a slow one. The rest is a product with ones, which is not fused.
+    """
+    wide = _wide(x.dtype)
+    pieces = gcd(x.shape[0], 16) or 1
+    length = x.shape[0] // pieces
+    parts = [slice(n * length, (n + 1) * length) for n in range(pieces)]
+    folded = sum(x[part].astype(wide) * y[part].astype(wide) for part in parts)
+    pixels = folded.reshape(-1, folded.shape[3])
+    return jnp.ones(len(pixels), wide) @ pixels
+
+
+# Dense kernels: the gradient of the kernel in pieces.
+
+PIXELS_A_PIECE = 4096
+MOST_PIECES = 32
+
+
+def is_dense_on_cpu(case: Case) -> bool:
+    window = case.window
+    plain = window.stride == window.input_dilation == (1, 1) and window.groups == 1
+    return plain and case.backend == "cpu"
+
+
+def dense_kernel_gradient(x, cotangent, window, kernel_shape):
+    """Convolves x with the cotangent, batch and channels exchanged, a piece of the batch at a time."""
+    batch, pixels = x.shape[0], prod(cotangent.shape[1:3])
+    if batch == 0:
+        return jnp.zeros(kernel_shape, x.dtype)
+    pieces = min(-(-batch * pixels // PIXELS_A_PIECE), MOST_PIECES, batch)
+    length = -(-batch // pieces)
+    wide = _wide(x.dtype)
+    total = jnp.zeros((), wide)
+    for start in range(0, batch, length):
+        part = slice(start, start + length)
+        total = total + lax.conv_general_dilated(
+            jnp.transpose(x[part], (3, 1, 2, 0)).astype(wide),
+            jnp.transpose(cotangent[part], (1, 2, 0, 3)).astype(wide),
+            window.dilation,
+            window.padding,
+            dimension_numbers=DIMENSIONS,
+        )
+    return jnp.transpose(total, (1, 2, 0, 3)).astype(x.dtype)
+
+
+def definition_kernel_gradient(x, cotangent, window, kernel_shape):
+    """The gradient that JAX derives from `definition`."""
+    zero = jnp.zeros(kernel_shape, x.dtype)
+    _, pullback = jax.vjp(lambda kernel: definition(x, kernel, window), zero)
+    return pullback(cotangent)[0]
