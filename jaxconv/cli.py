@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 from jaxconv.command_line import OneLineParser, absolute_path, fields_parser, parse_command_line
 from jaxconv.config import ConfigError, from_json_dict
 from jaxconv.data.dataset import DataCorrupt, Dataset, DataUnavailable
+from jaxconv.devices import require_devices
 from jaxconv.report import run_dir
 
 DEFAULT_CONFIG = Path(__file__).parents[1] / "configs" / "s9.py"
@@ -28,6 +29,7 @@ def summary(argv: Sequence[str]) -> None:
     parser = _plain_parser(summary)
     parser.add_argument("--columns", metavar="NAMES", help=f"more of them: {','.join(COLUMNS)}")
     flags = parser.parse_args(argv)
+    require_devices()
     image_shape = (32, 32, 3)
     columns = flags.columns.split(",") if flags.columns else []
     try:
@@ -61,6 +63,7 @@ def augmentations(argv: Sequence[str]) -> None:
     from jaxconv.report import figures
 
     config, flags = parse_command_line(_config_parser(augmentations, out=True), argv)
+    require_devices()
     pipeline, data = build_pipeline(config), _dataset(config)
     image, engine = data.train.images[0], config.augment.engine
     shown = named_augmentations(pipeline, image, seed=config.seed, engine=engine)
@@ -205,6 +208,7 @@ def _load_run(workdir: Path) -> Run:
     from jaxconv.training.checkpoint import CheckpointError, Checkpoints
     from jaxconv.training.epochs import empty_tally
 
+    require_devices()
     run = run_dir.load(workdir)
     config = from_json_dict(run_dir.read_json(run.config_json))
     if not run.checkpoints.is_dir():

@@ -21,8 +21,8 @@ SMALL = [
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def run(*command: str, cwd: Path = ROOT) -> subprocess.CompletedProcess:
-    environment = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
+def run(*command: str, cwd: Path = ROOT, platform: str = "cpu") -> subprocess.CompletedProcess:
+    environment = os.environ | {"JAX_PLATFORMS": platform, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
         [sys.executable, *command],
         cwd=cwd,
@@ -178,6 +178,19 @@ def test_a_picture_that_cannot_be_written_is_an_error(tmp_path, capsys):
     code, line = refused(capsys, "samples", *SMALL, "--out", str(out))
     assert code == 1
     assert str(tmp_path / "file") in line
+
+
+@pytest.mark.parametrize("platform", ["cuda", "nonsense"])
+def test_a_device_that_is_not_there_is_named(platform):
+    if platform == "cuda" and Path("/dev/nvidiactl").exists():
+        pytest.skip("this machine has an NVIDIA GPU")
+    done = run("-m", "jaxconv", "summary", platform=platform)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    *_, line = done.stderr.splitlines()  # JAX's own log may come before
+    assert line.startswith(f"error: JAX_PLATFORMS={platform}: no such device here (")
+    assert line.endswith("install jaxconv[cuda12] on a machine with an NVIDIA GPU")
+    assert "Traceback" not in done.stderr
 
 
 def test_help_lists_the_verbs_and_each_verb_explains_itself(capsys):

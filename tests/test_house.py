@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "jaxconv.interop": {"jaxconv.conv", "jaxconv.models"},
     "jaxconv.config": set(),
     "jaxconv.command_line": {"jaxconv.config"},
+    "jaxconv.devices": {"jaxconv.config"},
     "jaxconv.__main__": {"jaxconv.cli"},
     "configs": set(),
 }
