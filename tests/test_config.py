@@ -132,6 +132,11 @@ def test_a_value_may_stand_apart_and_the_last_one_wins(read):
     assert config.seed == 4
 
 
+def test_a_forgotten_value_does_not_swallow_the_next_override(read):
+    with pytest.raises(ConfigError, match=r"--config.data.dir: it has no value; write --config"):
+        read("--config.data.dir", "--config.seed=1")
+
+
 def test_the_workdir_is_made_absolute(read, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     _, flags = read("--workdir", "runs/a", "--dry-run")
