@@ -209,7 +209,7 @@ def test_files_that_only_tensorflow_reads_are_told_and_never_replaced(places):
     directory.mkdir(parents=True)
     (directory / "dataset_info.json").write_text('{"name": "cifar10", "version": "3.0.2"}')
     with pytest.raises(
-        DataUnavailable, match=r"holds tfrecord files, which only TensorFlow .*no down"
+        DataUnavailable, match=r"holds tfrecord files, which only TensorFlow .*it would"
     ):
         _load(places / "data", download=True)
 

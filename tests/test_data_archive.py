@@ -130,6 +130,12 @@ def test_an_archive_with_a_hostile_member_is_refused(tmp_path, member, message):
     _assert_corrupt(path, message)
 
 
+def test_an_archive_with_thousands_of_members_is_refused(tmp_path):
+    members = {f"cifar-10-batches-bin/{index}": b"" for index in range(100)}
+    path = cifar_files.write_archive(tmp_path / "cifar-10-binary.tar.gz", members)
+    _assert_corrupt(path, "larger inside than CIFAR-10 can be, at 'cifar-10-batches-bin/64'")
+
+
 class _Payload:
     def __reduce__(self):
         return os.mkdir, ("made-by-a-pickle",)

@@ -28,6 +28,7 @@ class _Host:
 
     def __init__(self, content: bytes, plan=((None, True),), status: int | None = None):
         self.requests: list[str | None] = []
+        self.hung_up_on = False
         host = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -40,7 +41,10 @@ class _Host:
                 self.send_response(status or (206 if start else 200))
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body[:most])
+                try:
+                    self.wfile.write(body[:most])
+                except OSError:
+                    host.hung_up_on = True
 
             def log_message(self, *_):
                 pass
@@ -116,6 +120,12 @@ def test_other_content_is_refused_and_not_kept(tmp_path, wrong):
         with pytest.raises(DataCorrupt, match=r"is not the file with SHA-256 \w+: run again"):
             fetch(file, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_body_without_end_is_not_read_to_its_end(tmp_path):
+    with _Host(CONTENT + bytes(40_000_000)) as host, pytest.raises(DataCorrupt, match="run again"):
+        fetch(RemoteFile(host.url, len(CONTENT), host.file.sha256), tmp_path)
+    assert host.hung_up_on
 
 
 def test_a_refusal_is_told_with_its_status(tmp_path):

@@ -172,6 +172,14 @@ def test_saving_again_replaces_the_cache_and_leaves_nothing_else(tmp_path):
     assert len(list(tmp_path.iterdir())) == 5
 
 
+def test_a_run_that_reads_the_cache_is_not_disturbed_by_one_that_saves(tmp_path):
+    first = _split(20)
+    save_cache(tmp_path, first, _split(8), origin="first")
+    reader, _, _ = load_cache(tmp_path)
+    save_cache(tmp_path, _split(20, seed=5), _split(8), origin="second")
+    np.testing.assert_array_equal(reader.images, first.images)
+
+
 def test_a_save_that_fails_midway_leaves_no_cache_and_no_litter(tmp_path):
     unsavable = np.array([object()])
     with pytest.raises(ValueError, match="Object arrays cannot be saved"):
