@@ -48,6 +48,27 @@ def test_jit_vmap_and_scan_compose():
         assert np.mean(np.abs(other - plain) > 0.01) < 1e-3
 
 
+def test_probabilities_are_kept_and_coins_are_independent():
+    cases = [("HorizontalFlip", {"p": 0.3}), ("VerticalFlip", {"p": 0.6})]
+    corners = jnp.asarray(np.array([[[0], [1]], [[2], [3]]], np.uint8))
+    images = jnp.broadcast_to(corners, (4000, 2, 2, 1))
+    seen = make_device_augment(parse_pipeline(cases))(jax.random.key(1), images)[:, 0, 0, 0]
+    expected = 4000 * np.outer([0.4, 0.6], [0.7, 0.3]).ravel()
+    counts = np.bincount(np.asarray(seen, int), minlength=4)
+    np.testing.assert_allclose(counts, expected, atol=4 * np.sqrt(expected.max()))
+
+
+@pytest.mark.parametrize("name", ["Rotate", "Affine", "RandomBrightnessContrast", "CoarseDropout"])
+def test_p_is_the_share_of_examples_that_change(name):
+    arguments = {"Affine": {"rotate": (10, 20)}}.get(name, {})
+    images = jnp.asarray(noise(2000, 12, 12))
+    for p in (0.0, 0.25, 1.0):
+        pipeline = [canonical(name, {**arguments, "p": p})]
+        out = jax.jit(make_device_augment(pipeline))(jax.random.key(2), images)
+        changed = float((out != images).any((1, 2, 3)).mean())
+        assert abs(changed - p) <= 4 * np.sqrt(p * (1 - p) / 2000) + 0.002
+
+
 def test_adding_a_transform_leaves_the_earlier_ones_as_they_were():
     flip = parse_pipeline([("HorizontalFlip", {}), ("VerticalFlip", {"p": 0})])
     images = jnp.asarray(noise(16, 4, 4))

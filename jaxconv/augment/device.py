@@ -40,8 +40,9 @@ def make_device_augment(
 ) -> Callable[[jax.Array, jax.Array], jax.Array]:
     """Build augment(keys, images) from a parsed pipeline.
 
-    An example's result depends on its own key and pixels alone: not on the batch around it, its
-    place in it, or jit. Pixels are rounded to uint8 after each transform, as on the host.
+    An example's result depends on its own key and pixels alone, not on the batch around it or its
+    place there (where XLA compiles another shape another way, a tie may round by a grey level).
+    Pixels are rounded to uint8 after each transform, as on the host.
 
     Args:
         pipeline: transforms from `parse_pipeline`.
