@@ -1,14 +1,21 @@
-"""Small CIFAR-10 files in every published form, written by code that shares none with the reader.
+"""Small CIFAR-10 files in every published form, and a machine on which to look for them.
 
+The archives are written by code that shares none with the reader.
 `BATCH` images a batch instead of 10,000; tests set `archive.IMAGES_PER_BATCH` to it.
 """
 
+import hashlib
 import io
 import pickle
 import tarfile
 from pathlib import Path
 
 import numpy as np
+
+from jaxconv.data import archive, tfds_builder
+from jaxconv.data.cifar10 import load_cifar10
+from jaxconv.data.dataset import Dataset
+from jaxconv.data.download import RemoteFile
 
 BATCH = 12
 NAMES = tuple(f"data_batch_{i}" for i in range(1, 6)) + ("test_batch",)
@@ -79,3 +86,42 @@ def write_folder(directory: Path, members: dict[str, bytes]) -> Path:
         (directory / name).parent.mkdir(exist_ok=True)
         (directory / name).write_bytes(content)
     return directory
+
+
+def empty_machine(directory: Path, monkeypatch) -> Path:
+    """A machine without CIFAR-10: an empty home, no TFDS_DATA_DIR, batches of a few images."""
+    monkeypatch.setattr(archive, "IMAGES_PER_BATCH", BATCH)
+    monkeypatch.setenv("HOME", str(directory / "home"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(directory / "caches"))
+    monkeypatch.delenv("TFDS_DATA_DIR", raising=False)
+    (directory / "data").mkdir()
+    return directory
+
+
+def archive_in(directory: Path) -> Path:
+    path = directory / "cifar-10-binary.tar.gz"
+    return write_archive(path, binary_members())
+
+
+def tfds_in(directory: Path) -> Path:
+    """A small tfds directory; nothing is downloaded, as the archive is in tfds's place for it."""
+    manual = directory / "downloads" / "manual"
+    manual.mkdir(parents=True)
+    return tfds_builder.prepare_cifar10(directory, remote(archive_in(manual).read_bytes()))
+
+
+def remote(content: bytes) -> RemoteFile:
+    digest = hashlib.sha256(content).hexdigest()
+    return RemoteFile("https://nowhere.invalid/cifar-10-binary.tar.gz", len(content), digest)
+
+
+def assert_holds_the_data(dataset) -> None:
+    arrays = (*dataset.train, *dataset.test)
+    for got, want in zip(arrays, expected(), strict=True):
+        np.testing.assert_array_equal(got, want)
+    assert dataset.class_names[0] == "airplane"
+    assert len(dataset.class_names) == 10
+
+
+def load(data_dir: Path | None = None, *, download: bool = False, **kwargs) -> Dataset:
+    return load_cifar10(data_dir=data_dir and str(data_dir), download=download, **kwargs)

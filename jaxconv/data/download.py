@@ -32,7 +32,7 @@ class RemoteFile(NamedTuple):
         return urlsplit(self.url).path.rsplit("/", 1)[-1]
 
 
-def check_reachable(url: str, *, timeout_s: float = 4.0) -> None:
+def check_reachable(url: str, *, timeout_s: float = 3.0) -> None:
     """Opens and closes a connection to the host of `url`, or to the proxy that leads to it.
 
     The look-up of a name has no timeout of its own and may block for minutes; it runs in a thread

@@ -1,0 +1,116 @@
+"""What is said of damaged CIFAR-10 files, and what is done about them."""
+
+import logging
+import os
+import re
+from pathlib import Path
+
+import cifar_files
+import pytest
+from cifar_files import archive_in, assert_holds_the_data, load, tfds_in
+
+from jaxconv.data.dataset import DataCorrupt, DataUnavailable
+
+
+@pytest.fixture(autouse=True)
+def places(tmp_path, monkeypatch):
+    return cifar_files.empty_machine(tmp_path, monkeypatch)
+
+
+def _shard(directory: Path) -> Path:
+    return next(directory.glob("cifar10-train.array_record-*"))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: os.truncate(path, path.stat().st_size // 2),
+        lambda path: path.write_bytes(_flip(path.read_bytes(), 3000)),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.unlink(),
+    ],
+    ids=["truncated", "flipped", "empty", "missing"],
+)
+def test_a_damaged_shard_is_named(places, damage):
+    shard = _shard(tfds_in(places / "data"))
+    damage(shard)
+    _assert_corrupt(places, f"{shard} is truncated or corrupt", "copy the directory again")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"fileFormat": "array_record"}', "\0"])
+def test_a_damaged_description_is_named(places, text):
+    info = tfds_in(places / "data") / "dataset_info.json"
+    info.write_text(text)
+    with pytest.raises((DataCorrupt, DataUnavailable), match=re.escape(str(info.parent))) as caught:
+        load(places / "data")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_shard_of_another_length_is_named(places):
+    directory = tfds_in(places / "data")
+    info = directory / "dataset_info.json"
+    info.write_text(info.read_text().replace('"60"', '"61"'))
+    _assert_corrupt(places, "60 records, expected 61")
+
+
+def test_a_damaged_archive_is_never_passed_over(places):
+    path = archive_in(places / "data")
+    os.truncate(path, path.stat().st_size // 2)
+    tfds_in(places / "home" / "tensorflow_datasets")
+    _assert_corrupt(places, f"{path} is truncated or corrupt", "get it again")
+
+
+def _assert_corrupt(places: Path, *parts: str) -> None:
+    with pytest.raises(DataCorrupt) as caught:
+        load(places / "data")
+    assert all(part in str(caught.value) for part in parts), caught.value
+    assert "\n" not in str(caught.value)
+
+
+def _flip(content: bytes, at: int) -> bytes:
+    return content[:at] + bytes([content[at] ^ 4]) + content[at + 1 :]
+
+
+def test_a_damaged_cache_is_told_and_made_anew(places, caplog):
+    archive_in(places / "data")
+    load(places / "data")
+    images = places / "caches" / "jaxconv" / "cifar10" / "train_images.npy"
+    images.write_bytes(_flip(images.read_bytes(), 5000))
+    with caplog.at_level(logging.WARNING):
+        assert_holds_the_data(load(places / "data"))
+    [record] = caplog.records
+    assert re.search(
+        r"the decoded cache is damaged: .*train_images\.npy: its content does not match its "
+        r"checksum; made anew from archive ",
+        record.getMessage(),
+    )
+    caplog.clear()
+    assert load(places / "data").origin.startswith("decoded cache")
+    assert not caplog.records
+
+
+def test_a_damaged_cache_without_a_source_is_an_error(places):
+    archive_in(places / "data")
+    load(places / "data")
+    os.truncate(places / "caches" / "jaxconv" / "cifar10" / "test_labels.npy", 10)
+    with pytest.raises(
+        DataCorrupt,
+        match=r"test_labels\.npy: 10 bytes, expected \d+, and it cannot be made anew: cifar10 is",
+    ):
+        load()
+
+
+@pytest.mark.parametrize("kind", ["file", "read-only"])
+def test_a_cache_that_cannot_be_written_stops_nothing(places, caplog, kind):
+    cache = places / "locked"
+    if kind == "file":
+        cache.touch()
+    elif os.geteuid() == 0:
+        pytest.skip("root writes where it likes")
+    else:
+        cache.mkdir(mode=0o555)
+    archive_in(places / "data")
+    with caplog.at_level(logging.WARNING):
+        assert_holds_the_data(load(places / "data", cache_dir=cache))
+    [record] = caplog.records
+    assert re.search(r"the decoded cache .*locked cannot be written \(", record.getMessage())
