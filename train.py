@@ -44,8 +44,10 @@ def train(config: ConfigDict, workdir: Path) -> int:
     from jaxconv.models.summary import format_summary, summarize
     from jaxconv.training.checkpoint import Checkpoints
     from jaxconv.training.loop import Interrupted, fit
+    from jaxconv.training.memory import keep_freed_memory
     from jaxconv.training.signals import StopRequest
 
+    keep_freed_memory()
     build.build_pipeline(config)
     run = run_dir.create(workdir)
     device = describe_device()
@@ -95,14 +97,9 @@ def describe_device() -> dict[str, object]:
     """Says what JAX computes on, in the first line of a run."""
     import jax
 
-    try:
-        devices = jax.devices()
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(
-            f"JAX_PLATFORMS asks for a device that is not there ({reason}); "
-            "unset it, or install jaxconv[cuda12] on a machine with an NVIDIA GPU"
-        ) from error
+    from jaxconv.devices import require_devices
+
+    devices = require_devices()
     kind, count = devices[0].device_kind, len(devices)
     print(f"device: {count} x {kind} ({devices[0].platform}), JAX {jax.__version__}", flush=True)
     if devices[0].platform == "cpu" and Path("/dev/nvidiactl").exists():

@@ -28,16 +28,18 @@ def get_config() -> ConfigDict:
     config.augment = ConfigDict()
     config.augment.engine = "device"  # device (jitted) or albumentations (on the host)
     # Names and arguments are those of albumentations 2.0.8; border_mode 4 is OpenCV's reflect_101.
-    config.augment.transforms = (
+    # Affine stands for albumentations 1.2.1's ShiftScaleRotate: one scale for both axes.
+    config.augment.transforms = (  # the pipeline: (name, arguments) in order
         ("RandomCrop", {"height": 32, "width": 32, "p": 0.2}),
         ("HorizontalFlip", {"p": 0.5}),
         ("Rotate", {"limit": 15, "border_mode": 4, "p": 0.5}),
         (
-            "ShiftScaleRotate",
+            "Affine",
             {
-                "shift_limit": 0.0625,
-                "scale_limit": 0.1,
-                "rotate_limit": 45,
+                "scale": (0.9, 1.1),
+                "translate_percent": (-0.0625, 0.0625),
+                "rotate": (-45, 45),
+                "keep_ratio": True,
                 "border_mode": 4,
                 "p": 0.5,
             },

@@ -154,20 +154,33 @@ def _pad_space(x: jax.Array, config: list) -> jax.Array:
 
 def pointwise(x: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
     crop, pad = _crop_and_pad(window)
-    y = lax.dot_general(_pad_space(x, crop), kernel[0, 0], (((3,), (0,)), ((), ())))
-    return _pad_space(y, pad)
+    product = lax.dot_general(
+        _pad_space(x, crop),
+        kernel[0, 0],
+        (((3,), (0,)), ((), ())),
+        preferred_element_type=_wide(x.dtype),
+    )
+    return _pad_space(product.astype(x.dtype), pad)
 
 
 def pointwise_kernel_gradient(x, cotangent, window, kernel_shape):
     crop, pad = _crop_and_pad(window)
     inner = [(-low, -high, 0) for low, high, _ in pad]
     x, cotangent = _pad_space(x, crop), _pad_space(cotangent, inner)
-    return _contract_pixels(x, cotangent).reshape(kernel_shape)
+    return _contract_pixels(x, cotangent).astype(x.dtype).reshape(kernel_shape)
 
 
 def _contract_pixels(x: jax.Array, y: jax.Array) -> jax.Array:
-    """[b, h, w, c], [b, h, w, o] -> [c, o], summed over batch and space."""
-    return lax.dot_general(x, y, (((0, 1, 2), (0, 1, 2)), ((), ())))
+    """[b, h, w, c], [b, h, w, o] -> [c, o], summed over batch and space.
+
+    In pieces: of one long product XLA transposes an operand, computing its producers once more.
+    """
+    pieces = gcd(x.shape[0], 16) or 1
+    x, y = (array.reshape(pieces, -1, array.shape[3]) for array in (x, y))
+    products = lax.dot_general(
+        x, y, (((1,), (1,)), ((0,), (0,))), preferred_element_type=_wide(x.dtype)
+    )
+    return products.sum(axis=0)
 
 
 # Depthwise: one multiply-add for each tap, over all channels at once.
