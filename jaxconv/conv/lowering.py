@@ -11,10 +11,19 @@ from functools import partial
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
+from jax import lax
 
 from jaxconv.conv import rewrites
 from jaxconv.conv.rewrites import Case
-from jaxconv.conv.window import Window, adjoint_kernel, adjoint_window, definition
+from jaxconv.conv.window import (
+    Window,
+    adjoint_kernel,
+    adjoint_window,
+    crop,
+    definition,
+    output_hw,
+)
 
 
 class Lowering(NamedTuple):
@@ -62,6 +71,60 @@ def _backward(window, residuals, cotangent):
 convolve.defvjp(_forward, _backward)
 
 
+def _has_crop(case):
+    return min(min(pads) for pads in case.window.padding) < 0
+
+
+def _cropped(x, kernel, window):
+    rest, smaller = crop(x, window)
+    if 0 in rest.shape[1:3]:  # the kernel reads padding only
+        h, w = output_hw(window, x.shape[1:3], kernel.shape[:2])
+        return jnp.zeros((x.shape[0], h, w, kernel.shape[3]), x.dtype)
+    return convolve(rest, kernel, smaller)
+
+
+def _cropped_kernel_gradient(x, cotangent, window, kernel_shape):
+    rest, smaller = crop(x, window)
+    if 0 in rest.shape[1:3]:
+        return jnp.zeros(kernel_shape, x.dtype)
+    return kernel_gradient(rest, cotangent, smaller, kernel_shape)
+
+
+def _trips_xla(case):
+    outputs = output_hw(case.window, case.x_shape[1:3], case.kernel_shape[:2])
+    return any(_trip_axes(case.window, case.kernel_shape[:2], outputs))
+
+
+def _trip_axes(window, kernel_hw, outputs):
+    """Along which axes to ask for one pixel more; see the row "lengthened"."""
+    options = zip(window.input_dilation, window.padding, window.dilation, strict=True)
+    return [
+        option == (2, (0, 0), 1) and 2 in sizes
+        for option, sizes in zip(options, zip(kernel_hw, outputs, strict=True), strict=True)
+    ]
+
+
+def _longer_window(x, window, kernel_shape):
+    outputs = output_hw(window, x.shape[1:3], kernel_shape[:2])
+    more = [int(trips) for trips in _trip_axes(window, kernel_shape[:2], outputs)]
+    padding = tuple(
+        (low, high + pixel) for (low, high), pixel in zip(window.padding, more, strict=True)
+    )
+    return window._replace(padding=padding), more, outputs
+
+
+def _lengthened(x, kernel, window):
+    longer, _, (h, w) = _longer_window(x, window, kernel.shape)
+    return convolve(x, kernel, longer)[:, :h, :w]
+
+
+def _lengthened_kernel_gradient(x, cotangent, window, kernel_shape):
+    longer, (more_h, more_w), _ = _longer_window(x, window, kernel_shape)
+    config = [(0, 0, 0), (0, more_h, 0), (0, more_w, 0), (0, 0, 0)]
+    cotangent = lax.pad(cotangent, jnp.zeros((), cotangent.dtype), config)
+    return kernel_gradient(x, cotangent, longer, kernel_shape)
+
+
 def _decimated(x, kernel, window):
     picked, smaller = rewrites.decimate(x, window, kernel.shape)
     return convolve(picked, kernel, smaller)
@@ -84,6 +147,9 @@ def _interleaved_kernel_gradient(x, cotangent, window, kernel_shape):
 
 # First match wins. Times: two AVX-512 cores, jax 0.10.2, batch 128, this row against `definition`.
 LOWERINGS = (
+    # Correctness: with negative padding XLA's CPU kernels read outside the image and give garbage
+    # (openxla/xla issue 48713), so that a crop is a slice.
+    Lowering("cropped", _has_crop, _cropped, _cropped_kernel_gradient),
     # Stride and dilation share a factor g: only every g-th pixel is read, so the others are
     # dropped first, and the kernel loses its holes.
     Lowering("decimated", rewrites.can_decimate, _decimated, _decimated_kernel_gradient),
@@ -104,6 +170,9 @@ LOWERINGS = (
         rewrites.depthwise,
         rewrites.depthwise_kernel_gradient,
     ),
+    # Correctness: of two taps (or two outputs) on an image stretched by two without padding, XLA's
+    # simplifier exchanges image and kernel wrongly, and aborts the process (jax 0.10 to 0.12).
+    Lowering("lengthened", _trips_xla, _lengthened, _lengthened_kernel_gradient),
     # XLA's kernel gradient contracts batch and space in one piece, which falls out of the cache;
     # a sum over pieces stays in it, and the pieces run in parallel.
     Lowering("dense", rewrites.is_dense_on_cpu, definition, rewrites.dense_kernel_gradient),

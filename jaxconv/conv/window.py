@@ -67,3 +67,14 @@ def adjoint_window(window: Window, input_hw: Pair, kernel_hw: Pair) -> Window:
     return Window(
         window.input_dilation, tuple(padding), window.stride, window.dilation, window.groups
     )
+
+
+def crop(x: jax.Array, window: Window) -> tuple[jax.Array, Window]:
+    """What is left of x, and the window without negative padding that says the same of it."""
+    slices, padding = [], []
+    for axis, (low, high) in enumerate(window.padding):
+        step, size = window.input_dilation[axis], x.shape[1 + axis]
+        start, stop = max(0, -(low // step)), size - max(0, -(high // step))
+        slices.append(slice(start, max(start, stop)))
+        padding.append((low + start * step, high + (size - stop) * step))
+    return x[:, slices[0], slices[1]], window._replace(padding=tuple(padding))
