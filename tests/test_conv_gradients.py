@@ -4,9 +4,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from variants import VARIANTS, difference, each_sample, each_variant
 
 from jaxconv import conv, depthwise_conv, transpose_conv
+
+
+def pull_back(variant, sample):
+    """A jitted (arrays, cotangent) -> gradients of sum(output * cotangent)."""
+
+    @jax.jit
+    def gradients(arrays, cotangent):
+        _, pullback = jax.vjp(lambda *args: variant.function(*args, **sample.options), *arrays)
+        return pullback(cotangent)
+
+    return gradients
 
 
 @each_sample
@@ -16,8 +29,8 @@ def test_gradients_equal_differences_of_the_slow_reference(variant, sample):
     y = variant.reference(*arrays, **sample.options)
     cotangent = np.random.default_rng(4).standard_normal(y.shape)
     with jax.enable_x64(True):
-        _, pullback = jax.vjp(lambda *args: variant.function(*args, **sample.options), *arrays)
-        gradients = [np.asarray(gradient) for gradient in pullback(jnp.asarray(cotangent))]
+        gradients = pull_back(variant, sample)(arrays, cotangent)
+        gradients = [np.asarray(gradient) for gradient in gradients]
     directions = sample.arrays(seed=5)
     for place, (gradient, direction) in enumerate(zip(gradients, directions, strict=True)):
         assert gradient.dtype == np.float64
@@ -55,12 +68,13 @@ def test_gradient_of_a_gradient_equals_differences(variant):
 def test_bfloat16_gradients_stay_bfloat16(variant):
     sample = variant.samples[0]
     arrays = [jnp.asarray(array, jnp.bfloat16) for array in sample.arrays()]
-    y, pullback = jax.vjp(lambda *args: variant.function(*args, **sample.options), *arrays)
+    y = jnp.asarray(variant.reference(*arrays, **sample.options), jnp.bfloat16)
+    gradients = pull_back(variant, sample)
     wide = [array.astype(jnp.float32) for array in arrays]
-    _, wide_pullback = jax.vjp(lambda *args: variant.function(*args, **sample.options), *wide)
-    for gradient, exact in zip(pullback(y), wide_pullback(y.astype(jnp.float32)), strict=True):
+    exact = gradients(wide, y.astype(jnp.float32))
+    for gradient, expected in zip(gradients(arrays, y), exact, strict=True):
         assert gradient.dtype == jnp.bfloat16
-        assert difference(gradient, exact) < 2**-8 * len(sample.kernels)
+        assert difference(gradient, expected) < 2**-8 * len(sample.kernels)
 
 
 @pytest.mark.parametrize("function", [conv, depthwise_conv, transpose_conv])
@@ -76,6 +90,61 @@ def test_forward_mode_is_refused_by_name(variant):
     x, *kernels = variant.samples[0].arrays(dtype=np.float32)
     with pytest.raises(TypeError, match=r"can't apply forward-mode .*jvp.* custom_vjp"):
         jax.jvp(lambda x: variant.function(x, *kernels, **variant.samples[0].options), (x,), (x,))
+
+
+@st.composite
+def windows(draw):
+    """Sizes and options along both axes, channels and groups, for which conv has an output."""
+    axes = []
+    for _ in range(2):
+        kernel, dilation = draw(st.integers(1, 4)), draw(st.integers(1, 3))
+        padding, stride = draw(st.integers(0, 5)), draw(st.integers(1, 4))
+        least = max(1, dilation * (kernel - 1) + 1 - 2 * padding)
+        size = draw(st.integers(least, least + 4))
+        extra = (size + 2 * padding - dilation * (kernel - 1) - 1) % stride
+        axes.append((size, kernel, stride, padding, dilation, extra))
+    size, kernel, stride, padding, dilation, extra = zip(*axes, strict=True)
+    groups, per_group, features = (draw(st.integers(1, 3)) for _ in range(3))
+    options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    return (2, *size, groups * per_group), (*kernel, per_group, groups * features), options, extra
+
+
+def output_shape(x_shape, kernel_shape, options):
+    b, h, w, _ = x_shape
+    columns = zip(
+        (h, w),
+        kernel_shape,
+        options["stride"],
+        options["padding"],
+        options["dilation"],
+        strict=False,
+    )
+    return (
+        b,
+        *((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in columns),
+        kernel_shape[3],
+    )
+
+
+@settings(max_examples=30, deadline=None, derandomize=True, database=None)
+@given(windows())
+def test_transpose_conv_is_the_adjoint_of_conv_with_the_same_kernel(window):
+    # <conv(x), y> == <x, transpose_conv(y)>; output_padding says which input size was meant
+    x_shape, kernel_shape, options, extra = window
+    rng = np.random.default_rng(0)
+    x, kernel = rng.standard_normal(x_shape), rng.standard_normal(kernel_shape)
+    y = rng.standard_normal(output_shape(x_shape, kernel_shape, options))
+
+    @jax.jit
+    def both(x, y, kernel):
+        back = transpose_conv(y, kernel, output_padding=extra, **options)
+        return conv(x, kernel, **options), back
+
+    with jax.enable_x64(True):
+        forward, back = map(np.asarray, both(x, y, kernel))
+    assert back.shape == x.shape
+    scale = np.abs(x).sum() * np.abs(y).max() * np.abs(kernel).max()
+    assert abs(np.vdot(forward, y) - np.vdot(x, back)) <= 1e-13 * scale
 
 
 def test_transpose_conv_is_the_input_gradient_of_conv():

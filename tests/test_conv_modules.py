@@ -22,14 +22,21 @@ def count(params):
     return sum(array.size for array in jax.tree.leaves(params))
 
 
+def shapes_of(layer, x_shape, dtype=jnp.float32):
+    """(output, params) of a fresh layer, as shapes and dtypes: nothing is computed."""
+    x = jax.ShapeDtypeStruct(x_shape, dtype)
+    y, variables = jax.eval_shape(lambda x: layer.init_with_output(jax.random.key(0), x), x)
+    assert set(variables) == {"params"}
+    return y, variables["params"]
+
+
 @each_sample
 def test_parameters_are_the_kernels_and_the_output_is_the_functions(variant, sample):
-    x = sample.arrays(dtype=np.float32)[0]
+    x, *kernels = sample.arrays(dtype=np.float32)
     layer = make_layer(variant, sample)
-    variables = layer.init(jax.random.key(0), x)
-    assert set(variables) == {"params"}
-    kernels = jax.tree.leaves(variables["params"])
-    assert [kernel.shape for kernel in kernels] == list(sample.kernels)
+    _, params = shapes_of(layer, sample.x)
+    assert [kernel.shape for kernel in jax.tree.leaves(params)] == list(sample.kernels)
+    variables = {"params": jax.tree.unflatten(jax.tree.structure(params), kernels)}
     expected = variant.function(x, *kernels, **sample.options)
     np.testing.assert_array_equal(layer.apply(variables, x), expected)
 
@@ -39,17 +46,15 @@ def test_bias_is_one_number_for_each_feature_of_each_half(variant):
     sample = variant.samples[-1]
     x = sample.arrays(dtype=np.float32)[0]
     layer = make_layer(variant, sample, use_bias=True)
-    params = layer.init(jax.random.key(1), x)["params"]
-    plain = sum(int(np.prod(shape)) for shape in sample.kernels)
+    _, shapes = shapes_of(layer, sample.x)
     groups = sample.options.get("groups", 1) if variant.name == "transpose" else None
     features = [shape[2] * groups if groups else shape[3] for shape in sample.kernels]
-    assert count(params) == plain + sum(features)
+    assert count(shapes) == sum(map(np.prod, sample.kernels)) + sum(features)
     # The bias of the last half is added to the output, unscaled.
-    last = (
-        params
-        if "bias" in params
-        else params[{"depthwise_separable": "pointwise"}.get(variant.name, "row")]
-    )
+    params = jax.tree.map(lambda made: jnp.ones(made.shape), shapes)
+    last = params
+    while "bias" not in last:
+        last = last[max(last)]  # pointwise after depthwise, row after column
     before = layer.apply({"params": params}, x)
     last["bias"] = last["bias"] + jnp.arange(features[-1], dtype=jnp.float32)
     after = layer.apply({"params": params}, x)
@@ -63,7 +68,7 @@ def test_first_weights_are_uniform_as_in_pytorch(variant):
     sample = variant.samples[0]
     layer = make_layer(variant, sample, use_bias=True)
     keys = jax.random.split(jax.random.key(2), 200)
-    params = jax.vmap(lambda key: layer.init(key, jnp.zeros(sample.x))["params"])(keys)
+    params = jax.jit(jax.vmap(lambda key: layer.init(key, jnp.zeros(sample.x))["params"]))(keys)
     halves = [params] if "kernel" in params else list(params.values())
     for half, shape in zip(halves, sample.kernels, strict=True):
         bound = np.prod(shape[:3]) ** -0.5
@@ -77,15 +82,13 @@ def test_first_weights_are_uniform_as_in_pytorch(variant):
 @each_variant
 def test_dtype_of_computation_and_of_parameters(variant):
     sample = variant.samples[0]
-    x = sample.arrays(dtype=np.float32)[0]
-    layer = make_layer(variant, sample, dtype=jnp.bfloat16, use_bias=True)
-    y, variables = layer.init_with_output(jax.random.key(0), x)
-    assert y.dtype == jnp.bfloat16
-    assert {array.dtype for array in jax.tree.leaves(variables)} == {np.dtype(np.float32)}
-    layer = make_layer(variant, sample, param_dtype=jnp.bfloat16)
-    y, variables = layer.init_with_output(jax.random.key(0), jnp.asarray(x, jnp.bfloat16))
-    assert y.dtype == jnp.bfloat16
-    assert {array.dtype for array in jax.tree.leaves(variables)} == {np.dtype(jnp.bfloat16)}
+    wide, narrow = np.dtype(np.float32), np.dtype(jnp.bfloat16)
+    y, params = shapes_of(make_layer(variant, sample, dtype=narrow, use_bias=True), sample.x)
+    assert y.dtype == narrow
+    assert {array.dtype for array in jax.tree.leaves(params)} == {wide}
+    y, params = shapes_of(make_layer(variant, sample, param_dtype=narrow), sample.x, narrow)
+    assert y.dtype == narrow
+    assert {array.dtype for array in jax.tree.leaves(params)} == {narrow}
 
 
 @each_variant
@@ -143,9 +146,9 @@ SNIPPETS = {
 
 @pytest.mark.parametrize(("layers", "x", "y", "parameters"), SNIPPETS.values(), ids=SNIPPETS.keys())
 def test_snippet_of_the_guide(layers, x, y, parameters):
-    output, variables = nn.Sequential(layers).init_with_output(jax.random.key(0), jnp.ones(x))
+    output, params = shapes_of(nn.Sequential(layers), x)
     assert output.shape == y
-    assert count(variables["params"]) == parameters
+    assert count(params) == parameters
 
 
 def test_every_variant_of_the_package_is_in_the_list():

@@ -66,13 +66,14 @@ def test_vmap_over_kernels_equals_a_loop(variant):
     many = [np.stack(both) for both in zip(*map(sample.arrays, (0, 1, 2)), strict=True)]
     many = [array.astype(np.float32) for array in many]
 
+    @jax.jit
     def gradients(*arrays):
         def loss(*arrays):
             return jnp.sum(jnp.sin(variant.function(*arrays, **sample.options)))
 
         return jax.grad(loss, argnums=range(len(arrays)))(*arrays)
 
-    together = jax.jit(jax.vmap(gradients))(*many)
+    together = jax.vmap(gradients)(*many)
     apart = [gradients(*arrays) for arrays in zip(*many, strict=True)]
     for given, expected in zip(together, zip(*apart, strict=True), strict=True):
         assert difference(given, np.stack(expected)) < 1e-5

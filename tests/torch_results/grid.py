@@ -87,6 +87,21 @@ _EDGES = {
         ),
         ([2, 3, 4, 4], [[3, 3, 3, 4]], {"stride": 4, "dilation": 2, "padding": 3}),
         ([2, 1, 1, 3], [[4, 3, 2, 3]], {"stride": 3}),
+        # the rest: XLA aborts on the first three, gives garbage for the others, if asked as it is
+        ([2, 2, 4, 2], [[3, 2, 3, 2]], {"stride": 2, "padding": [2, 1]}),
+        ([2, 1, 3, 1], [[4, 2, 2, 1]], {"stride": [1, 2], "padding": 1}),
+        ([2, 3, 5, 2], [[4, 3, 3, 2]], {"stride": 2, "padding": [3, 0]}),
+        (
+            [2, 9, 7, 4],
+            [[3, 1, 3, 4]],
+            {"stride": [1, 2], "dilation": [1, 4], "padding": [2, 1], "output_padding": [0, 3]},
+        ),
+        (
+            [2, 7, 9, 4],
+            [[1, 3, 3, 4]],
+            {"stride": [2, 1], "dilation": [4, 1], "padding": [1, 2], "output_padding": [3, 0]},
+        ),
+        ([2, 4, 4, 4], [[1, 1, 3, 4]], {"stride": 4, "padding": 1, "output_padding": 0}),
     ],
 }
 _DRAWN = {
