@@ -5,6 +5,7 @@ state, safe in threads. Colours are those of Okabe and Ito ("Color Universal Des
 people with any kind of colour vision tell apart; no meaning rests on colour alone.
 """
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
+from PIL import Image
 
 from jaxconv.report import measures
 from jaxconv.report.run_dir import write_atomically
@@ -49,6 +51,8 @@ def samples(
 
 def augmentations(named_images: Sequence[tuple[str, np.ndarray]], *, title: str) -> Figure:
     """Shows one image under each augmentation: pairs of a name and uint8 [h, w, c]."""
+    if not named_images:
+        return _message("There are no augmentations.", title=title)
     names = [name for name, _ in named_images]
     return _gallery([image for _, image in named_images], names, columns=4, title=title)
 
@@ -105,7 +109,7 @@ def confusion_matrix(matrix: np.ndarray, class_names: Sequence[str], *, title: s
     size = 3.4 + 0.5 * len(matrix)
     figure = _figure(size, size, title=title)
     axes = figure.add_subplot()
-    hits, mistakes = confusion_shades(matrix)
+    hits, mistakes = measures.confusion_shades(matrix)
     axes.imshow(_tint(VERMILION, mistakes) + _tint(BLUE, hits) - 1, interpolation="nearest")
     names = [_shorten(name, 18) for name in class_names]
     axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
@@ -120,16 +124,6 @@ def confusion_matrix(matrix: np.ndarray, class_names: Sequence[str], *, title: s
         colour = "white" if hits[row, column] > 0.85 else INK if count else "#B4BDC7"
         axes.text(column, row, f"{count}", ha="center", va="center", fontsize=9, color=colour)
     return figure
-
-
-def confusion_shades(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the strength of the two colours of each cell: float64 [k, k] in [0, 1], twice."""
-    shares = measures.row_shares(matrix)
-    on_diagonal = np.eye(len(matrix), dtype=bool)
-    mistakes = np.where(on_diagonal, 0, shares)
-    # Dark text stays legible on vermilion up to three quarters of its full strength.
-    strength = 0.75 * mistakes / max(mistakes.max(initial=0), 1e-9)
-    return np.where(on_diagonal, shares, 0), strength
 
 
 def calibration(probabilities: np.ndarray, labels: np.ndarray, *, title: str = "") -> Figure:
@@ -159,6 +153,20 @@ def calibration(probabilities: np.ndarray, labels: np.ndarray, *, title: str = "
 def save(figure: Figure, path: Path, dpi: int = 160) -> None:
     """Writes `figure` as PNG, whole or not at all, and makes the folder if need be."""
     write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=dpi))
+
+
+def svg(figure: Figure) -> bytes:
+    """Returns `figure` as SVG, its letters as outlines: it looks the same with any fonts."""
+    file = io.BytesIO()
+    figure.savefig(file, format="svg", metadata={"Date": None})
+    return file.getvalue()
+
+
+def png(image: np.ndarray) -> bytes:
+    """Returns `image`, uint8 [h, w, c] with c 1 or 3, as a PNG file of just these pixels."""
+    file = io.BytesIO()
+    Image.fromarray(image.squeeze(axis=2) if image.shape[2] == 1 else image).save(file, "PNG")
+    return file.getvalue()
 
 
 def _figure(width: float, height: float, *, title: str = "") -> Figure:

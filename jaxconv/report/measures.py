@@ -33,7 +33,7 @@ def confusion_matrix(
             f"got shapes {labels.shape} and {predictions.shape}"
         )
     for name, values in (("labels", labels), ("predictions", predictions)):
-        if values.size and not (0 <= values.min() and values.max() < num_classes):
+        if values.size and not (values.min() >= 0 and values.max() < num_classes):
             raise ValueError(
                 f"{name} must be in 0..{num_classes - 1}, got {values.min()}..{values.max()}"
             )
@@ -44,6 +44,19 @@ def confusion_matrix(
 def row_shares(matrix: np.ndarray) -> np.ndarray:
     """Divides each row by its sum: float64 [k, k]; a row of zeros stays zero."""
     return matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+
+
+def confusion_shades(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns how strongly to colour hits and mistakes, cell by cell: float64 [k, k], twice.
+
+    Hits run from 0 to 1, the share of their row; mistakes to 0.75, for the largest share of one.
+    """
+    shares = row_shares(matrix)
+    on_diagonal = np.eye(len(matrix), dtype=bool)
+    mistakes = np.where(on_diagonal, 0, shares)
+    # Dark text stays legible on vermilion up to three quarters of its full strength.
+    strength = 0.75 * mistakes / max(mistakes.max(initial=0), 1e-9)
+    return np.where(on_diagonal, shares, 0), strength
 
 
 def recall(matrix: np.ndarray) -> np.ndarray:

@@ -109,7 +109,7 @@ def claim(run: RunDir, config: Mapping[str, Any], *, may_differ: Sequence[str] =
     config = json.loads(_to_json(config))
     known = run.config_json.is_file()
     if known:
-        _require_same(run, _flatten(read_json(run.config_json)), _flatten(config), set(may_differ))
+        _require_same(run, flatten(read_json(run.config_json)), flatten(config), set(may_differ))
     else:
         _require_unused(run)
     write_json(run.config_json, config)
@@ -187,17 +187,30 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Returns the value in a JSON file of a run.
+    """Returns the value in a JSON file of a run; raises as `read_text` does."""
+    return _read(path, json.loads)
+
+
+def read_text(path: Path) -> str:
+    """Returns a text file of a run.
 
     Raises:
-        RunDirError: the file is missing or is not JSON.
+        RunDirError: the file is missing or damaged.
     """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunDirError(
-            f"cannot read {path} ({error}); restore it, or start in a new --workdir"
-        ) from error
+    return _read(path, str)
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns nested fields by their dotted names.
+
+    >>> flatten({"seed": 0, "data": {"dir": None}})
+    {'seed': 0, 'data.dir': None}
+    """
+    flat = {}
+    for name, value in config.items():
+        inner = isinstance(value, Mapping) and value
+        flat |= flatten(value, f"{prefix}{name}.") if inner else {f"{prefix}{name}": value}
+    return flat
 
 
 def _resolve(workdir: str | Path) -> RunDir:
@@ -225,12 +238,14 @@ def _require_unused(run: RunDir) -> None:
             )
 
 
-def _flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat = {}
-    for name, value in config.items():
-        inner = isinstance(value, Mapping) and value
-        flat |= _flatten(value, f"{prefix}{name}.") if inner else {f"{prefix}{name}": value}
-    return flat
+def _read(path: Path, parse: Callable[[str], Any]) -> Any:
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        reason = error.strerror
+    except ValueError as error:
+        reason = str(error)
+    raise RunDirError(f"cannot read {path} ({reason}); restore it, or give a new --workdir")
 
 
 def _to_json(value: Any, indent: int | None = None) -> str:
