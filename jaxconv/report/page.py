@@ -50,12 +50,13 @@ tr + tr > * { border-top: 1px solid var(--line); }
 thead th { color: var(--muted); border-bottom: 1px solid var(--line); white-space: nowrap; }
 .number { text-align: right; white-space: nowrap; }
 .bar { display: inline-block; width: clamp(60px, 18vw, 240px); max-width: 100%; height: 10px;
-  border-radius: 5px; margin-right: 8px; vertical-align: baseline; background: linear-gradient(to right,
-  rgb(var(--blue)) var(--share), var(--line) var(--share)); }
+  border-radius: 5px; margin-right: 8px; vertical-align: baseline;
+  background: linear-gradient(to right, rgb(var(--blue)) var(--share), var(--line) var(--share)); }
 .confusion { table-layout: fixed; width: 100%; max-width: 760px; font-size: 13px;
   border-collapse: separate; border-spacing: 1px; }
 .confusion td { padding: 0; height: 40px; text-align: center; vertical-align: middle;
-  white-space: nowrap; border: 0; border-radius: 3px; background: rgb(var(--tone) / var(--strength)); }
+  white-space: nowrap; border: 0; border-radius: 3px;
+  background: rgb(var(--tone) / var(--strength)); }
 .confusion th { padding: 0 8px 0 0; border: 0; height: 40px; vertical-align: middle;
   text-align: right; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .confusion thead th { height: 92px; padding: 6px 0 0; text-align: left; writing-mode: vertical-rl;
