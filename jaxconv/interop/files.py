@@ -62,10 +62,9 @@ def _load_pickled(path):
     try:
         state_dict = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever the damage happens to cause
-        reason = str(error).strip().partition("\n")[0]
         raise ValueError(
-            f"{path} does not hold plain weights ({type(error).__name__}: {reason}); "
-            f"save model.state_dict() into it"
+            f"{path} does not hold plain weights: torch.load(weights_only=True) gave "
+            f"{type(error).__name__}; save model.state_dict() into it"
         ) from error
     if not isinstance(state_dict, dict) or not all(map(torch.is_tensor, state_dict.values())):
         raise ValueError(f"{path} must hold tensors by name; save model.state_dict() into it")
