@@ -132,18 +132,18 @@ def plan_interleaving(
 def is_pointwise(case: Case) -> bool:
     window = case.window
     single = case.kernel_shape[:2] == (1, 1) and window.groups == 1
-    cropped = [
-        size + min(low, 0) + min(high, 0)
-        for size, (low, high) in zip(case.x_shape[1:3], window.padding, strict=True)
-    ]
-    return single and min(cropped) > 0 and window.stride == window.input_dilation == (1, 1)
+    return single and window.stride == window.input_dilation == (1, 1)
 
 
-def _crop_and_pad(window: Window) -> tuple[list, list]:
-    """The padding of h and w in two parts: what crops the input, what surrounds the output."""
-    crop = [(min(low, 0), min(high, 0), 0) for low, high in window.padding]
+def _pad_and_crop(window: Window) -> tuple[list, list]:
+    """The padding of h and w in two parts: zeros around the input, and what the output loses.
+
+    Padding before the product and cropping after it costs a few pixels more, but both are fused
+    with the neighbours, where the product would wait for a copy of its own.
+    """
     pad = [(max(low, 0), max(high, 0), 0) for low, high in window.padding]
-    return crop, pad
+    crop = [(min(low, 0), min(high, 0), 0) for low, high in window.padding]
+    return pad, crop
 
 
 def _pad_space(x: jax.Array, config: list) -> jax.Array:
@@ -153,20 +153,20 @@ def _pad_space(x: jax.Array, config: list) -> jax.Array:
 
 
 def pointwise(x: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
-    crop, pad = _crop_and_pad(window)
+    pad, crop = _pad_and_crop(window)
     product = lax.dot_general(
-        _pad_space(x, crop),
+        _pad_space(x, pad),
         kernel[0, 0],
         (((3,), (0,)), ((), ())),
         preferred_element_type=_wide(x.dtype),
     )
-    return _pad_space(product.astype(x.dtype), pad)
+    return _pad_space(product.astype(x.dtype), crop)
 
 
 def pointwise_kernel_gradient(x, cotangent, window, kernel_shape):
-    crop, pad = _crop_and_pad(window)
-    inner = [(-low, -high, 0) for low, high, _ in pad]
-    x, cotangent = _pad_space(x, crop), _pad_space(cotangent, inner)
+    pad, crop = _pad_and_crop(window)
+    uncrop = [(-low, -high, 0) for low, high, _ in crop]
+    x, cotangent = _pad_space(x, pad), _pad_space(cotangent, uncrop)
     return _contract_pixels(x, cotangent).astype(x.dtype).reshape(kernel_shape)
 
 

@@ -1,5 +1,7 @@
 """The layers between convolutions, with PyTorch's semantics: ReLU, BatchNorm, Dropout, pooling."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -49,42 +51,77 @@ class BatchNorm(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, features, jnp.float32)
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, features, jnp.float32)
         running_var = self.variable("batch_stats", "var", jnp.ones, features, jnp.float32)
-        if train:
-            mean, var, count = batch_statistics(x, mask)
-            if not self.is_initializing():
-                unbiased = var * (count / jnp.maximum(count - 1, 1))
-                running_mean.value = self._blend(running_mean.value, mean)
-                running_var.value = self._blend(running_var.value, unbiased)
-        else:
-            mean, var = running_mean.value, running_var.value
-        factor = scale * jax.lax.rsqrt(var + self.epsilon)
-        y = (x - mean[None, None, None]) * factor[None, None, None] + bias[None, None, None]
-        return y.astype(x.dtype)
+        if not train:
+            factor = jax.lax.rsqrt(running_var.value + self.epsilon)
+            return scale_and_shift(x, running_mean.value, factor, scale, bias)
+        weights = jnp.ones(len(x)) if mask is None else mask.astype(jnp.float32)
+        y, mean, var, count = normalize_batch(x, scale, bias, weights, self.epsilon)
+        if not self.is_initializing():
+            unbiased = var * (count / jnp.maximum(count - 1, 1))
+            running_mean.value = self._blend(running_mean.value, mean)
+            running_var.value = self._blend(running_var.value, unbiased)
+        return y
 
     def _blend(self, old, new):
         return self.momentum * old + (1 - self.momentum) * jax.lax.stop_gradient(new)
 
 
-def batch_statistics(
-    x: jax.Array, mask: jax.Array | None
-) -> tuple[jax.Array, jax.Array, jax.Array]:
+def scale_and_shift(x, mean, factor, scale, bias):
+    """(x - mean) * factor * scale + bias for x [b, h, w, c] and [c], rounded once to x's dtype."""
+    slope = (factor * scale)[None, None, None]
+    return ((x - mean[None, None, None]) * slope + bias[None, None, None]).astype(x.dtype)
+
+
+def batch_statistics(x: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Mean [c], biased variance [c] and number of values a channel, of x [b, h, w, c].
 
-    One pass over x: the sums are taken around one pixel of x itself, so that they do not cancel.
+    Example b counts `weights`[b] times, 0 or 1. One pass over x: the sums are taken around one
+    pixel of x itself, so that they do not cancel where the mean is large.
     """
     wide = jnp.promote_types(x.dtype, jnp.float32)
-    b, h, w, _ = x.shape
-    pivot = jax.lax.stop_gradient(x[:1, h // 2 : h // 2 + 1, w // 2 : w // 2 + 1]).astype(wide)
+    _, h, w, _ = x.shape
+    pivot = x[:1, h // 2 : h // 2 + 1, w // 2 : w // 2 + 1].astype(wide)
     centred = x.astype(wide) - pivot
-    weighted = centred
-    count = jnp.asarray(b * h * w, wide)
-    if mask is not None:
-        weights = mask.astype(wide)[:, None, None, None]
-        weighted = centred * weights
-        count = jnp.maximum(jnp.sum(weights), 1) * (h * w)
+    weighted = centred * weights.astype(wide)[:, None, None, None]
+    count = jnp.maximum(jnp.sum(weights), 1) * (h * w)
     offset = jnp.sum(weighted, axis=(0, 1, 2)) / count
     square = jnp.sum(weighted * centred, axis=(0, 1, 2)) / count
     return pivot[0, 0, 0] + offset, jnp.maximum(square - offset * offset, 0), count
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(4,))
+def normalize_batch(x, scale, bias, weights, epsilon):
+    """x [b, h, w, c] normalised by its own statistics, then scaled and shifted by [c].
+
+    Returns y of x's shape and dtype, and the mean [c], biased variance [c] and count of
+    `batch_statistics`, through which no gradient flows: they are for the running statistics.
+    The gradient keeps x alone: XLA would otherwise store the centred x as well.
+    """
+    mean, var, count = batch_statistics(x, weights)
+    return scale_and_shift(x, mean, jax.lax.rsqrt(var + epsilon), scale, bias), mean, var, count
+
+
+def _normalize_forward(x, scale, bias, weights, epsilon):
+    y, mean, var, count = normalize_batch(x, scale, bias, weights, epsilon)
+    return (y, mean, var, count), (x, scale, weights, mean, var, count)
+
+
+def _normalize_backward(epsilon, residuals, cotangents):
+    x, scale, weights, mean, var, count = residuals
+    wide = jnp.promote_types(x.dtype, jnp.float32)
+    factor = jax.lax.rsqrt(var + epsilon)[None, None, None]
+    normal = (x.astype(wide) - mean[None, None, None]) * factor
+    cotangent = cotangents[0].astype(wide)
+    bias_gradient = jnp.sum(cotangent, axis=(0, 1, 2))
+    scale_gradient = jnp.sum(cotangent * normal, axis=(0, 1, 2))
+    # What reaches x through the statistics, which examples of weight 0 do not enter.
+    common = (bias_gradient[None, None, None] + normal * scale_gradient[None, None, None]) / count
+    inner = cotangent - common * weights.astype(wide)[:, None, None, None]
+    x_gradient = (inner * factor * scale[None, None, None]).astype(x.dtype)
+    return x_gradient, scale_gradient, bias_gradient, jnp.zeros_like(weights)
+
+
+normalize_batch.defvjp(_normalize_forward, _normalize_backward)
 
 
 class Dropout(nn.Module):
