@@ -15,7 +15,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.textpath import TextToPath
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
@@ -24,6 +26,8 @@ from jaxconv.report.run_dir import write_atomically
 
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#007A5A", "#A14D82"
 INK, MUTED, LINES = "#1B2430", "#5B6672", "#DDE2E8"
+
+_FONT = FontProperties(family="DejaVu Sans", size=10)  # it comes with matplotlib
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -73,8 +77,7 @@ def misclassified(
     """
     wrong = np.flatnonzero(np.asarray(labels) != np.asarray(predictions))[:10]
     captions = [
-        f"Correct: {_shorten(class_names[labels[index]], 14)}\n"
-        f"Output: {_shorten(class_names[predictions[index]], 14)}"
+        f"Correct: {class_names[labels[index]]}\nOutput: {class_names[predictions[index]]}"
         for index in wrong
     ]
     if not captions:
@@ -111,7 +114,7 @@ def confusion_matrix(matrix: np.ndarray, class_names: Sequence[str], *, title: s
     axes = figure.add_subplot()
     hits, mistakes = measures.confusion_shades(matrix)
     axes.imshow(_tint(VERMILION, mistakes) + _tint(BLUE, hits) - 1, interpolation="nearest")
-    names = [_shorten(name, 18) for name in class_names]
+    names = [_fit(name, 1.6) for name in class_names]
     axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), names)
     for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
@@ -141,12 +144,10 @@ def calibration(probabilities: np.ndarray, labels: np.ndarray, *, title: str = "
     above.plot([0, 100], [0, 100], color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
     above.plot(binned.confidence * 100, binned.accuracy * 100, "o", color=VERMILION, markersize=5)
     above.set(xlim=(0, 100), ylim=(0, 100))
-    _name_panel(above, "Accuracy (%)", f"calibration error {error * 100:.1f} %")
+    _dress(above, "Accuracy (%)", f"calibration error {error * 100:.1f} %")
     below.bar(centres, binned.count, width * 0.9, color=MUTED)
     below.set_xlabel("Confidence (%)", color=MUTED)
-    _name_panel(below, "Examples", f"{len(labels):,}")
-    for axes in (above, below):
-        _quiet(axes)
+    _dress(below, "Examples", f"{len(labels):,}")
     return figure
 
 
@@ -194,8 +195,8 @@ def _gallery(
         # An axis of length one is a grey picture; the display range is that of uint8, always.
         axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axes.set_title(
-            "\n".join(_shorten(line, round(width * 13)) for line in caption.split("\n")),
-            fontsize=10, color=INK, pad=4, parse_math=False,
+            "\n".join(_fit(line, width - 0.15) for line in caption.split("\n")),
+            fontproperties=_FONT, color=INK, pad=4, parse_math=False,
         )  # fmt: skip
     for axes in grid:
         axes.set_axis_off()
@@ -226,16 +227,12 @@ def _draw_series(axes: Axes, rows: Rows, field: str) -> None:
     axes.set_xlabel("Epoch", color=MUTED)
     if len(epochs) == 1:
         axes.set_xlim(epochs[0] - 1, epochs[0] + 1)
-    _name_panel(axes, name, form.format(values[-1]) if values else "no epoch yet")
-    _quiet(axes)
+    _dress(axes, name, form.format(values[-1]) if values else "no epoch yet")
 
 
-def _name_panel(axes: Axes, name: str, value: str) -> None:
+def _dress(axes: Axes, name: str, value: str) -> None:
     axes.set_title(name, loc="left", fontsize=10.5, color=INK, fontweight="bold")
     axes.set_title(value, loc="right", fontsize=10.5, color=MUTED)
-
-
-def _quiet(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(LINES)
     axes.grid(color=LINES, linewidth=0.7)
@@ -248,5 +245,12 @@ def _tint(colour: str, strength: np.ndarray) -> np.ndarray:
     return 1 - strength[..., None] * (1 - np.asarray(to_rgb(colour)))
 
 
-def _shorten(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+def _fit(text: str, width: float) -> str:
+    """Shortens `text` until it is at most `width` inches wide at 10 points."""
+
+    def inches(line: str) -> float:
+        return TextToPath().get_text_width_height_descent(line, _FONT, ismath=False)[0] / 72
+
+    if inches(text) <= width:
+        return text
+    return next(s for n in range(len(text), -1, -1) if inches(s := text[:n] + "…") <= width)
