@@ -5,9 +5,11 @@
 Without --workdir the run is kept in runs/NAME, NAME being that of the config file.
 
 Exit codes: 0 done; 1 an error, told in one line; 2 a wrong command line or config; 130 after
-Ctrl-C and 143 after SIGTERM, with everything saved.
+Ctrl-C and 143 after SIGTERM, with everything saved. A second Ctrl-C does not wait for the step
+under way: 130, and the last checkpoint is kept.
 """
 
+import contextlib
 import shlex
 import sys
 from collections.abc import Sequence
@@ -20,41 +22,75 @@ from jaxconv.config import ConfigError, to_json_dict
 from jaxconv.data.dataset import DataCorrupt, Dataset, DataUnavailable
 from jaxconv.report import run_dir
 from jaxconv.report.environment import environment
+from jaxconv.report.lock import sole_trainer
+from jaxconv.training.signals import Stopped, StopRequest
+
+KEPT = "what the last checkpoint holds is kept"
 
 
 def main(argv: Sequence[str]) -> int:
-    try:
-        config, flags = parse_command_line(config_parser("train.py", __doc__), argv)
-        from jaxconv.training.checkpoint import CheckpointError
-        from jaxconv.training.loop import Diverged
-
+    with StopRequest() as stop:
         try:
-            return train(config, flags.workdir or Path("runs") / flags.config.stem)
-        except (CheckpointError, DataCorrupt, DataUnavailable, Diverged, run_dir.RunDirError) as error:
-            return fail(error, 1)
-    except ConfigError as error:
-        return fail(error, 2)
-    except KeyboardInterrupt:
-        return fail("interrupted; what the last checkpoint holds is kept", 130)
+            config, flags = parse_command_line(config_parser("train.py", __doc__), argv)
+            return train_or_explain(config, flags.workdir or Path("runs") / flags.config.stem, stop)
+        except ConfigError as error:
+            return fail(error, 2)
+        except Stopped as stopped:
+            return fail(f"stopped at once; {KEPT}", stopped.exit_code)
 
 
-def train(config: ConfigDict, workdir: Path) -> int:
+def train_or_explain(config: ConfigDict, workdir: Path, stop: StopRequest) -> int:
+    """Trains; whatever may go wrong in a run becomes a line and exit code 1."""
+    from jax.errors import JaxRuntimeError
+
+    from jaxconv.training.checkpoint import CheckpointError
+    from jaxconv.training.loop import Diverged
+
+    try:
+        return train(config, workdir, stop)
+    except (CheckpointError, DataCorrupt, DataUnavailable, Diverged, run_dir.RunDirError) as error:
+        return fail(error, 1)
+    except OSError as error:
+        return fail(f"{error}; {KEPT}: mend that and run the same command again", 1)
+    except (MemoryError, JaxRuntimeError) as error:
+        if isinstance(error, JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        return fail(f"out of memory; {KEPT}: lower --config.batch_size, in a new --workdir", 1)
+
+
+def train(config: ConfigDict, workdir: Path, stop: StopRequest) -> int:
     """Trains, or goes on training, in `workdir`, and writes the report; returns the exit code."""
     from jaxconv import build
-    from jaxconv.models.summary import format_summary, summarize
-    from jaxconv.training.checkpoint import Checkpoints
-    from jaxconv.training.loop import Interrupted, fit
+    from jaxconv.report.html import write_report
     from jaxconv.training.memory import keep_freed_memory
-    from jaxconv.training.signals import StopRequest
 
     keep_freed_memory()
     build.build_pipeline(config)
     run = run_dir.create(workdir)
-    device = describe_device()
-    dataset = build.build_dataset(config)
-    print(f"data: {dataset.name} ({dataset.reason}); {dataset.origin}", flush=True)
-    goes_on = run_dir.claim(run, to_json_dict(config))
-    run_dir.write_json(run.environment_json, environment(device) | {"data": describe_data(dataset)})
+    with sole_trainer(run):
+        device = describe_device()
+        dataset = build.build_dataset(config)
+        print(f"data: {dataset.name} ({dataset.reason}); {dataset.origin}", flush=True)
+        # Where the data lie may differ from visit to visit, what they are may not.
+        run_dir.claim(run, to_json_dict(config), may_differ=("data.dir", "data.download"))
+        require_same_data(run, dataset)
+        data = describe_data(dataset)
+        run_dir.write_json(run.environment_json, environment(device) | {"data": data})
+        state = fit_here(config, run, dataset, stop)
+        if state is None:
+            return stop.exit_code
+        report = write_report(run, build.build_results(config, dataset, state))
+        print(f"report: {report}")
+        return 0
+
+
+def fit_here(config: ConfigDict, run: run_dir.RunDir, dataset: Dataset, stop: StopRequest):
+    """The trained state, or None where training was asked to stop and has saved."""
+    from jaxconv import build
+    from jaxconv.models.summary import format_summary, summarize
+    from jaxconv.training.checkpoint import Checkpoints
+    from jaxconv.training.loop import Interrupted, fit, go_on
+
     training = build.build_training(config, dataset)
     image_shape = dataset.train.images.shape[1:]
     model = build.build_model(config, len(dataset.class_names))
@@ -66,31 +102,40 @@ def train(config: ConfigDict, workdir: Path) -> int:
         print(format_row(row, config.epochs), flush=True)
 
     checkpoints = Checkpoints(run.checkpoints)
-    step = checkpoints.latest_step or 0
+    progress = go_on(training.state, checkpoints)
+    step = int(progress.state.step)
     run_dir.truncate_metrics(run, after_epoch=step // training.steps_per_epoch)
-    print(f"{'goes on' if goes_on else 'starts'} at step {step} in {run.path}", flush=True)
-    with StopRequest() as stop:
-        try:
-            state = fit(
-                **training._asdict(),
+    print(f"{'goes on' if step else 'starts'} at step {step} in {run.path}", flush=True)
+    try:
+        with stop.deferred(), contextlib.closing(checkpoints):
+            return fit(
+                progress,
                 epochs=config.epochs,
+                steps_per_epoch=training.steps_per_epoch,
+                train_count=training.train_count,
+                run_epoch=training.run_epoch,
+                evaluate=training.evaluate,
                 checkpoints=checkpoints,
                 on_row=on_row,
                 should_stop=stop,
             )
-        except Interrupted:
-            again = shlex.join(["python", *sys.argv])
-            print(f"saved at step {checkpoints.latest_step}; to go on: {again}", flush=True)
-            return stop.exit_code
-        finally:
-            checkpoints.close()
-    write_report(config, run, dataset, state)
-    print(f"report: {run.report_html}")
-    return 0
+    except Interrupted:
+        again = shlex.join(["python", *sys.argv])
+        print(f"saved at step {checkpoints.latest_step}; to go on: {again}", flush=True)
+        return None
 
 
-def write_report(config, run, dataset, state):
-    """Draws what the run has learned; see `jaxconv/report/html.py`."""
+def require_same_data(run: run_dir.RunDir, dataset: Dataset) -> None:
+    """Refuses to go on with other data than before, where a source has come or gone."""
+    if not run.environment_json.is_file():
+        return
+    before, now = run_dir.read_json(run.environment_json)["data"], describe_data(dataset)
+    for name in ("name", "train", "test"):
+        if before[name] != now[name]:
+            raise run_dir.RunDirError(
+                f"workdir {run.path} was trained on other data: {name} was {before[name]} and is "
+                f"{now[name]} now; set --config.data back to go on, or give a new --workdir"
+            )
 
 
 def describe_device() -> dict[str, object]:

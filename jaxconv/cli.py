@@ -207,20 +207,21 @@ def _load_run(workdir: Path) -> Run:
     from jaxconv.build import build_training
     from jaxconv.training.checkpoint import CheckpointError, Checkpoints
     from jaxconv.training.epochs import empty_tally
+    from jaxconv.training.loop import Progress
 
     require_devices()
     run = run_dir.load(workdir)
     config = from_json_dict(run_dir.read_json(run.config_json))
     if not run.checkpoints.is_dir():
         raise CheckpointError(f"{run.path} has no checkpoint; train in it first")
-    checkpoints = Checkpoints(run.checkpoints)
+    checkpoints = Checkpoints(run.checkpoints, read_only=True)
     try:
         step = checkpoints.best_step or checkpoints.latest_step
         if step is None:
             raise CheckpointError(f"{run.checkpoints} holds no whole checkpoint; train there first")
         data = _dataset(config)
         training = build_training(config, data)
-        restored = checkpoints.restore(step, {"state": training.state, "tally": empty_tally()})
+        saved = checkpoints.restore(step, Progress(training.state, empty_tally()))
     finally:
         checkpoints.close()
-    return Run(config, data, training, restored["state"], step)
+    return Run(config, data, training, saved.state, step)

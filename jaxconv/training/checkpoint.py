@@ -1,41 +1,66 @@
-"""Checkpoints by Orbax: the two latest and the best, each enough to go on exactly."""
+"""Checkpoints by Orbax: the two latest and the best, each enough to go on exactly.
 
+A checkpoint carries a digest of what was saved: one that was truncated or has a flipped bit is not
+believed. Reading falls back to the one before, and the damaged one is set aside, not deleted.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 
 class CheckpointError(Exception):
-    """A checkpoint can't be used; the message says which and what to do."""
+    """A checkpoint can't be written or used; the message says which, why and what to do."""
+
+
+class CheckpointDamaged(CheckpointError):
+    """A checkpoint does not hold what was saved."""
 
 
 class Checkpoints:
     """The checkpoints of one run, in an absolute directory.
 
-    A checkpoint is any pytree of arrays; the loop saves its state and the sums of the epoch under
-    way. Writing goes on in the background; `close` waits for it. What is being written when the
-    process is killed is not counted as a checkpoint, and the one before stays.
+    A checkpoint is any pytree of arrays. It is copied when `save` returns and written in the
+    background; `close` waits for that. What is being written when the process is killed is not
+    counted as a checkpoint, and the one before stays. With `read_only` nothing in the directory
+    is touched, so that a run may be looked at while it trains.
     """
 
-    def __init__(self, directory: Path):
+    def __init__(self, directory: Path, *, read_only: bool = False):
         from orbax import checkpoint as ocp
         from orbax.checkpoint import checkpoint_managers
+
+        logging.getLogger("absl").addFilter(_not_orbax)
 
         def test_accuracy(metrics):
             return metrics["test_accuracy"]
 
-        keep = checkpoint_managers.AnyPreservationPolicy(
-            [
-                checkpoint_managers.LatestN(2),
-                checkpoint_managers.BestN(get_metric_fn=test_accuracy, n=1),
-            ]
+        best = checkpoint_managers.BestN(
+            get_metric_fn=test_accuracy, n=1, keep_checkpoints_without_metrics=False
         )
         options = ocp.CheckpointManagerOptions(
-            preservation_policy=keep, best_fn=test_accuracy, cleanup_tmp_directories=True
+            preservation_policy=checkpoint_managers.AnyPreservationPolicy(
+                [checkpoint_managers.LatestN(2), best]
+            ),
+            best_fn=test_accuracy,
+            cleanup_tmp_directories=not read_only,
+            create=not read_only,
+            read_only=read_only,
+            lightweight_initialize=True,  # what is damaged is found below, one by one
         )
         self.directory = directory
+        self.read_only = read_only
         self._manager = ocp.CheckpointManager(directory, options=options)
+        self._set_aside_unlisted()
 
     @property
     def latest_step(self) -> int | None:
@@ -48,33 +73,172 @@ class Checkpoints:
         return self._manager.best_step()
 
     def save(self, step: int, tree: Any, *, test_accuracy: float | None = None) -> None:
-        """Saves `tree` under `step`, unless it is there; `test_accuracy` makes it a candidate for best."""
+        """Saves `tree` under `step`, unless it is there; `test_accuracy` lets it be the best.
+
+        Raises:
+            CheckpointError: it, or the one before, can't be written.
+        """
         from orbax import checkpoint as ocp
 
         if step == self.latest_step:
             return
+        copy = jax.tree.map(np.array, tree)  # the next step overwrites the buffers of `tree`
         metrics = None if test_accuracy is None else {"test_accuracy": test_accuracy}
-        self._manager.save(step, args=ocp.args.StandardSave(tree), metrics=metrics)
+        with self._writing():
+            self._manager.save(
+                step,
+                args=ocp.args.StandardSave(copy),
+                metrics=metrics,
+                custom_metadata={"sha256": _digest(_leaves(copy), metrics)},
+            )
 
     def restore(self, step: int, like: Any) -> Any:
-        """The tree saved under `step`, with the structure, shapes and dtypes of `like`.
+        """The tree saved under `step`: NumPy arrays in the structure of `like`.
 
         Raises:
-            CheckpointError: it can't be read, or was written for another structure or other shapes.
+            CheckpointDamaged: it can't be read, or is not what was saved.
+            CheckpointError: it was written for another structure, other shapes or dtypes.
         """
         from orbax import checkpoint as ocp
 
-        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+        place = self.directory / str(step)
         try:
-            return self._manager.restore(step, args=ocp.args.StandardRestore(abstract))
-        except Exception as error:  # Orbax raises many kinds
-            reason = " ".join(str(error).split())[:200]
-            raise CheckpointError(
-                f"the checkpoint {self.directory / str(step)} can't be restored ({reason}); "
-                "delete that folder to go on from the one before, or choose another --workdir"
-            ) from error
+            digest = self._manager.metadata(step).custom_metadata["sha256"]
+            with _late_reads_hushed():
+                leaves = _leaves(self._manager.restore(step, args=ocp.args.StandardRestore()))
+        except Exception as error:  # of many kinds: Orbax's, TensorStore's, those of json
+            raise CheckpointDamaged(f"{place} can't be read ({_one_line(error)})") from error
+        if digest != _digest(leaves, self._manager.metrics(step)):
+            raise CheckpointDamaged(f"{place} does not hold what was saved there")
+        expected = _leaves(like)
+        for path in sorted({*leaves, *expected}):
+            found, wanted = _describe(leaves.get(path)), _describe(expected.get(path))
+            if found != wanted:
+                raise CheckpointError(
+                    f"{place} is of another network or optimizer: {path} is {found} there and "
+                    f"{wanted} in this program; give a new --workdir, or the program that wrote it"
+                )
+        return jax.tree.unflatten(jax.tree.structure(like), [leaves[path] for path in expected])
+
+    def restore_latest(self, like: Any) -> Any | None:
+        """The newest checkpoint that holds what was saved, as `restore` gives it; None without any.
+
+        Newer ones that are damaged are set aside, and a line says so.
+
+        Raises:
+            CheckpointDamaged: all are.
+            CheckpointError: as `restore`.
+        """
+        damaged = {}
+        with _late_reads_hushed():
+            for step in sorted(self._manager.all_steps(), reverse=True):
+                try:
+                    tree = self.restore(step, like)
+                except CheckpointDamaged as error:
+                    damaged[step] = str(error)
+                else:
+                    self._set_aside(damaged)
+                    return tree
+        self._set_aside(damaged)
+        return None
 
     def close(self) -> None:
-        """Waits until everything is written."""
-        self._manager.wait_until_finished()
-        self._manager.close()
+        """Waits until everything is written.
+
+        Raises:
+            CheckpointError: the last one can't be written.
+        """
+        with self._writing():
+            self._manager.wait_until_finished()
+            self._manager.close()
+
+    def _set_aside_unlisted(self) -> None:
+        """Sets aside what Orbax can't even list: one such would keep it from starting."""
+        damaged = {}
+        for step in self._manager.all_steps():
+            try:
+                self._manager.metadata(step)
+            except Exception as error:  # of many kinds, as in restore
+                place = self.directory / str(step)
+                damaged[step] = f"{place} can't be read ({_one_line(error)})"
+        self._set_aside(damaged)
+
+    def _set_aside(self, damaged: dict[int, str]) -> None:
+        """Renames the checkpoints of these steps, unless no other is left; says why."""
+        if damaged and self.read_only:
+            raise CheckpointDamaged(
+                f"{damaged[max(damaged)]}; going on with training sets it aside"
+            )
+        if damaged and len(damaged) == len(self._manager.all_steps()):
+            reason = damaged[max(damaged)]
+            raise CheckpointDamaged(
+                f"{reason}; no other is left to go on from: give a new --workdir"
+            )
+        for step, reason in damaged.items():
+            aside = self.directory / f"damaged-{step}"
+            shutil.rmtree(aside, ignore_errors=True)
+            (self.directory / str(step)).rename(aside)
+            print(f"{reason}; it is now {aside.name}, and the one before it is used", flush=True)
+        self._manager.reload()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # of many kinds, as in restore
+            raise CheckpointError(
+                f"can't save a checkpoint in {self.directory} ({_one_line(error)}); those before "
+                "it are kept: make room, or mend what is said, and run the same command again"
+            ) from error
+
+
+def _leaves(tree: Any) -> dict[str, Any]:
+    """The arrays of a pytree by path, such as "state/params/head/kernel"."""
+    pairs = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in pairs}
+
+
+def _describe(leaf: Any | None) -> str:
+    return "absent" if leaf is None else f"{leaf.dtype}{list(leaf.shape)}"
+
+
+def _digest(leaves: dict[str, np.ndarray], metrics: dict[str, float] | None) -> str:
+    digest = hashlib.sha256(json.dumps(metrics).encode())
+    for path, leaf in sorted(leaves.items()):
+        digest.update(f"{path} {_describe(leaf)}\n".encode())
+        digest.update(np.ascontiguousarray(leaf).tobytes())
+    return digest.hexdigest()
+
+
+def _is_json(file: Path) -> bool:
+    try:
+        json.loads(file.read_bytes())
+    except ValueError:
+        return False
+    return True
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 120 else text[:120] + "..."
+
+
+@contextlib.contextmanager
+def _late_reads_hushed() -> Iterator[None]:
+    """Once one of its reads fails, the others of TensorStore find their event loop closed."""
+    before = sys.unraisablehook
+
+    def hook(unraisable):
+        if str(unraisable.exc_value) != "Event loop is closed":
+            before(unraisable)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
+def _not_orbax(record: logging.LogRecord) -> bool:
+    """Whether a log record is not Orbax's: it logs tracebacks of errors that it also raises."""
+    return "orbax" not in Path(record.pathname).parts

@@ -1,4 +1,4 @@
-"""Which examples each step sees, and how they get there: on the device, or augmented on the host."""
+"""Which examples each step sees, and how they get there: on the device or from the host."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -4,6 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -67,8 +68,22 @@ def predict(
     return np.concatenate(parts)[: len(images)]
 
 
+class Progress(NamedTuple):
+    """How far training is; with a checkpoint of it, it goes on exactly."""
+
+    state: TrainState
+    tally: Tally  # over the steps of the epoch under way
+
+
+def go_on(state: TrainState, checkpoints: Checkpoints) -> Progress:
+    """The progress in the latest checkpoint; `state`, which is fresh, where there is none."""
+    fresh = Progress(state, empty_tally())
+    saved = checkpoints.restore_latest(fresh)
+    return fresh if saved is None else jax.device_put(saved)
+
+
 def fit(
-    state: TrainState,
+    progress: Progress,
     *,
     epochs: int,
     steps_per_epoch: int,
@@ -79,10 +94,10 @@ def fit(
     on_row: Callable[[Row], None],
     should_stop: Callable[[], bool],
 ) -> TrainState:
-    """Trains until `epochs` are done, from the latest checkpoint if there is one.
+    """Trains on from `progress` until `epochs` are done; saves after each.
 
     Args:
-        state: fresh; replaced by the latest checkpoint's, in which training goes on exactly.
+        progress: from `go_on`; its arrays are donated.
         train_count: examples of an epoch, for the progress bar.
         on_row: gets the metrics of each epoch, before its checkpoint is written.
         should_stop: asked after every call; True saves and raises `Interrupted`.
@@ -91,26 +106,23 @@ def fit(
         Interrupted: stopped on request, saved.
         Diverged: the loss became NaN or infinite; nothing was saved since.
     """
-    tally = empty_tally()
-    if checkpoints.latest_step is not None:
-        like = {"state": state, "tally": tally}
-        restored = checkpoints.restore(checkpoints.latest_step, like)
-        state, tally = restored["state"], restored["tally"]
-    first, done = divmod(int(state.step), steps_per_epoch)
+    first, done = divmod(int(progress.state.step), steps_per_epoch)
     for epoch in range(first, epochs):
         started = time.perf_counter()
-        counted = int(tally.count)
+        counted = int(progress.tally.count)
         with _bar(epoch, epochs, counted, train_count) as bar:
-            shown = tally
-            for state, tally in run_epoch(state, tally, epoch, done):
-                _show(bar, shown)  # one call behind: the device does not wait
-                shown = tally
-                if should_stop():
-                    _check_finite(tally, state, checkpoints)
-                    checkpoints.save(int(state.step), {"state": state, "tally": tally})
+            for now in run_epoch(*progress, epoch, done):
+                tally = progress.tally  # one call behind: the device does not wait
+                _show(bar, tally)
+                progress = Progress(*now)
+                _check_loss(tally, progress.state, checkpoints)
+                # At the end of an epoch its evaluation belongs to it: stop after that.
+                if should_stop() and int(progress.state.step) % steps_per_epoch:
+                    _check(progress, checkpoints)
+                    checkpoints.save(int(progress.state.step), progress)
                     raise Interrupted
-            _show(bar, tally)
-        _check_finite(tally, state, checkpoints)
+        _check(progress, checkpoints)
+        state, tally = progress
         seconds = time.perf_counter() - started
         row = {
             "epoch": epoch + 1,
@@ -122,13 +134,14 @@ def fit(
             "seconds": round(seconds, 3),
             "images_per_second": round((int(tally.count) - counted) / seconds, 1),
         }
+        if not math.isfinite(row["test_loss"]):
+            raise _diverged(f"the test loss after step {row['step']}", state, checkpoints)
         on_row(row)
-        tally, done = empty_tally(), 0
-        tree = {"state": state, "tally": tally}
-        checkpoints.save(row["step"], tree, test_accuracy=row["test_accuracy"])
+        progress, done = Progress(state, empty_tally()), 0
+        checkpoints.save(row["step"], progress, test_accuracy=row["test_accuracy"])
         if should_stop() and epoch + 1 < epochs:
             raise Interrupted
-    return state
+    return progress.state
 
 
 def _bar(epoch: int, epochs: int, done: int, total: int) -> tqdm:
@@ -150,13 +163,25 @@ def _show(bar: tqdm, tally: Tally) -> None:
         bar.update(count - bar.n)
 
 
-def _check_finite(tally: Tally, state: TrainState, checkpoints: Checkpoints) -> None:
-    if int(tally.bad_step) < 0:
-        return
+def _check(progress: Progress, checkpoints: Checkpoints) -> None:
+    """Raises `Diverged` rather than let a NaN into a checkpoint."""
+    state, tally = progress
+    _check_loss(tally, state, checkpoints)
+    arrays = jax.device_get((state.params, state.batch_stats))
+    if not all(np.isfinite(array).all() for array in jax.tree.leaves(arrays)):
+        raise _diverged(f"a parameter after step {int(state.step)}", state, checkpoints)
+
+
+def _check_loss(tally: Tally, state: TrainState, checkpoints: Checkpoints) -> None:
+    if int(tally.bad_step) >= 0:
+        raise _diverged(f"the loss of step {int(tally.bad_step)}", state, checkpoints)
+
+
+def _diverged(what: str, state: TrainState, checkpoints: Checkpoints) -> Diverged:
     latest = checkpoints.latest_step
-    kept = "no checkpoint yet" if latest is None else f"the checkpoint of step {latest} is good"
-    rate = current_rates(state.opt_state)["lr"]
-    raise Diverged(
-        f"the loss of step {int(tally.bad_step)} was not finite, at a learning rate of "
-        f"about {rate:.2g}; {kept}; lower --config.max_lr"
+    kept = "there is no checkpoint yet" if latest is None else f"checkpoint {latest} is good"
+    return Diverged(
+        f"{what} is not finite, at a learning rate of about "
+        f"{current_rates(state.opt_state)['lr']:.2g}; {kept}; "
+        "lower --config.max_lr, in a new --workdir"
     )

@@ -1,4 +1,4 @@
-"""Keeps the memory that a step frees for the next step, instead of handing it back to the kernel."""
+"""Keeps the memory that a step frees for the next one, instead of giving it to the kernel."""
 
 import ctypes
 import sys

@@ -15,7 +15,7 @@ def cosine_cycle(
         rise: share of the steps spent between `start` and `peak`.
 
     Source: Smith and Topin, "Super-convergence" (2018); torch.optim.lr_scheduler.OneCycleLR.
-    Differs from it in short runs, where PyTorch divides by zero: a phase without a step is left out.
+    Differs in short runs, where PyTorch divides by zero: a phase without a step is left out.
     """
     turn = rise * total_steps - 1
     last = total_steps - 1
@@ -43,9 +43,7 @@ def one_cycle_sgd(
     The learning rate goes max_lr/25 -> max_lr -> max_lr/250,000, momentum 0.95 -> 0.85 -> 0.95.
     Every parameter decays, those of BatchNorm too, as in PyTorch. `current_rates` reads both back.
     """
-    learning_rate = cosine_cycle(
-        total_steps, start=max_lr / 25, peak=max_lr, end=max_lr / 25 / 1e4
-    )
+    learning_rate = cosine_cycle(total_steps, start=max_lr / 25, peak=max_lr, end=max_lr / 25 / 1e4)
     momentum = cosine_cycle(total_steps, start=0.95, peak=0.85, end=0.95)
     sgd = optax.inject_hyperparams(optax.sgd)(learning_rate=learning_rate, momentum=momentum)
     return optax.chain(optax.add_decayed_weights(weight_decay), sgd)

@@ -1,16 +1,31 @@
-"""The first SIGINT or SIGTERM asks a run to stop and save; a second SIGINT ends it at once."""
+"""SIGINT and SIGTERM: at once where there is nothing to save, after saving where there is."""
 
+import contextlib
+import os
 import signal
-import sys
+from collections.abc import Iterator
 from types import FrameType
 
 
+class Stopped(KeyboardInterrupt):
+    """The process was told to end, and does so at once."""
+
+    def __init__(self, number: int):
+        super().__init__(number)
+        self.exit_code = 128 + number
+
+
 class StopRequest:
-    """A context in which the two signals are noted instead of ending the process."""
+    """A context in which the two signals raise `Stopped`, so that it is cleaned up behind them.
+
+    Inside `deferred()` the first signal is only noted, for a loop that asks `stop()` and saves;
+    a second SIGINT raises even there.
+    """
 
     def __init__(self) -> None:
-        self.number: int | None = None
-        self._before: dict[signal.Signals, object] = {}
+        self._noted: int | None = None
+        self._deferred = False
+        self._before: dict[int, object] = {}
 
     def __enter__(self) -> "StopRequest":
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -22,17 +37,29 @@ class StopRequest:
             signal.signal(number, handler)
 
     def __call__(self) -> bool:
-        """Whether the run was asked to stop."""
-        return self.number is not None
+        """Whether a signal was noted."""
+        return self._noted is not None
 
     @property
     def exit_code(self) -> int:
         """What a shell reports for the signal: 130 for SIGINT, 143 for SIGTERM; 0 without one."""
-        return 0 if self.number is None else 128 + self.number
+        return 0 if self._noted is None else 128 + self._noted
+
+    @contextlib.contextmanager
+    def deferred(self) -> Iterator[None]:
+        """A context in which the first signal is noted instead."""
+        self._deferred = True
+        try:
+            yield
+        finally:
+            self._deferred = False
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.number is not None and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.number = number
-        name = signal.Signals(number).name
-        print(f"\n{name}: saving, then stopping (Ctrl-C again: at once)", file=sys.stderr)
+        if not self._deferred or (self._noted is not None and number == signal.SIGINT):
+            raise Stopped(number)
+        if self._noted is None:
+            self._noted = number
+            name = signal.Signals(number).name
+            text = f"\n{name}: saving, then stopping (Ctrl-C again: at once)\n"
+            with contextlib.suppress(OSError):  # a terminal that has gone
+                os.write(2, text.encode())  # print is not safe inside a signal handler

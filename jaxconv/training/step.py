@@ -53,14 +53,14 @@ def make_train_step(
     """Returns `train_step(state, batch, key) -> (state, metrics)`, jitted; `state` is donated.
 
     Args:
-        model: a linen classifier, `model.apply(variables, images, train=...)` -> logits [b, k]. If its
-            `__call__` takes `mask`, it gets the batch's, so that padding stays out of its statistics.
+        model: a linen classifier, `model.apply(variables, images, train=...)` -> logits [b, k]. If
+            its `__call__` takes `mask`, it gets the batch's: padding stays out of its statistics.
         tx: the optimizer.
         augment: (keys [b], images [b, h, w, c]) -> float images; traced into the step.
         label_smoothing: of the training loss only.
 
-    A batch has `image` [b, h, w, c], `label` [b] and `mask` [b]; it may have `key` [b], a typed key for
-    each example's augmentation, else they come from the step's key. That is `key` folded with
+    A batch has `image` [b, h, w, c], `label` [b] and `mask` [b]; it may have `key` [b], a typed key
+    for each example's augmentation, else they come from the step's key. That is `key` folded with
     `state.step`: the same `key` serves a whole run, and going on equals never having stopped.
 
     `metrics` are sums over the examples: `loss_sum`, `correct`, `count`.
