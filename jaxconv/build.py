@@ -12,14 +12,16 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from jaxconv.augment.device import make_device_augment, make_device_normalize
+from jaxconv.augment.gallery import named_augmentations
 from jaxconv.augment.pipeline import Transform, parse_pipeline
 from jaxconv.config import ConfigError
 from jaxconv.data.cifar10 import load_cifar10
 from jaxconv.data.dataset import Dataset, first_available, limit
 from jaxconv.data.shapes10 import load_shapes10
 from jaxconv.models.s9 import S9Net
+from jaxconv.report.results import Results
 from jaxconv.training.epochs import RunEpoch, make_device_epoch, make_host_epoch, steps_of
-from jaxconv.training.loop import make_evaluate
+from jaxconv.training.loop import make_evaluate, predict
 from jaxconv.training.optim import one_cycle_sgd
 from jaxconv.training.step import (
     TrainState,
@@ -101,6 +103,30 @@ def build_predict_step(config: ConfigDict, num_classes: int) -> Callable:
     """`predict_step(state, images uint8) -> probabilities` of the config's model."""
     model = build_model(config, num_classes)
     return make_predict_step(model, make_device_normalize(build_pipeline(config)))
+
+
+def build_results(config: ConfigDict, dataset: Dataset, state: TrainState) -> Results:
+    """What the report shows of a network trained to `state`."""
+    classes = dataset.class_names
+    step = build_predict_step(config, len(classes))
+    batch_size = config.batch_size
+    image = dataset.train.images[0]
+    engine = config.augment.engine
+    return Results(
+        dataset_name=dataset.name,
+        dataset_reason=dataset.reason,
+        class_names=classes,
+        train_images=dataset.train.images,
+        train_labels=dataset.train.labels,
+        test_images=dataset.test.images,
+        test_labels=dataset.test.labels,
+        probabilities=predict(step, state, dataset.test.images, batch_size=batch_size),
+        augmentations=named_augmentations(
+            build_pipeline(config), image, seed=config.seed, engine=engine
+        ),
+        epoch=int(state.step) // steps_of(len(dataset.train.labels), batch_size),
+        parameters=sum(array.size for array in jax.tree.leaves(state.params)),
+    )
 
 
 def on_cpu() -> bool:
