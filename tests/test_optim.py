@@ -1,0 +1,128 @@
+"""The schedule and the optimizer against PyTorch's OneCycleLR and SGD, from stored numbers."""
+
+import json
+from pathlib import Path
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxconv.training.optim import cosine_cycle, current_rates, one_cycle_sgd
+
+STORED = json.loads((Path(__file__).parent / "torch_results" / "training.json").read_text())
+MAX_LR, WEIGHT_DECAY = 0.1, 1e-4
+TARGET, CURVATURE = jnp.array([0.0, 1.0, 4.0]), jnp.array([1.0, 3.0, 0.1])
+
+
+def rates(total_steps, steps, max_lr=MAX_LR):
+    """[n, 2]: learning rate and momentum that the optimizer itself uses at each step."""
+    tx = one_cycle_sgd(total_steps, max_lr=max_lr, weight_decay=0.0)
+    params = {"w": jnp.zeros(())}
+    state = tx.init(params)
+    update = jax.jit(lambda state, count: _at(tx, state, count, params))
+    found = [current_rates(update(state, np.int32(step))) for step in steps]
+    return np.array([[row["lr"], row["momentum"]] for row in found])
+
+
+def _at(tx, state, count, params):
+    """The state of `tx` after the update number `count`."""
+    state = jax.tree.map(lambda leaf: count if leaf.dtype == jnp.int32 else leaf, state)
+    return tx.update(params, state, params)[1]
+
+
+def descend(total_steps, weight_decay):
+    """The parameter after each step, descending as the stored trajectory does."""
+    tx = one_cycle_sgd(total_steps, max_lr=MAX_LR, weight_decay=weight_decay)
+
+    @jax.jit
+    def step(w, state):
+        gradient = jax.grad(lambda w: jnp.sum((w - TARGET) ** 2 * CURVATURE))(w)
+        updates, state = tx.update(gradient, state, w)
+        return w + updates, state
+
+    w = jnp.array([1.0, -2.0, 0.5])
+    state, rows = tx.init(w), []
+    for _ in range(total_steps):
+        w, state = step(w, state)
+        rows.append(w)
+    return np.array(rows)
+
+
+@pytest.mark.parametrize("total_steps", [9800, 98, 20, 7, 4])
+def test_rates_are_those_of_one_cycle_lr(total_steps):
+    stored = np.array(STORED["schedule"][str(total_steps)])
+    found = rates(total_steps, stored[:, 0].astype(int))
+    np.testing.assert_allclose(found, stored[:, 1:], rtol=2e-6, atol=1e-8)
+
+
+def test_the_documented_rates():
+    """RECIPE: 0.004 rises to 0.1 at step 2,939 of 9,800, and falls to 4e-7 at the last."""
+    found = rates(9800, [0, 2938, 2939, 2940, 9799])
+    np.testing.assert_allclose(found[[0, 2, 4], 0], [0.004, 0.1, 4e-7], rtol=1e-6)
+    np.testing.assert_allclose(found[[0, 2, 4], 1], [0.95, 0.85, 0.95], rtol=1e-6)
+    assert found[:, 0].argmax() == 2
+
+
+def test_rates_scale_with_max_lr_and_momentum_does_not():
+    steps = range(20)
+    ours, tenfold = rates(20, steps), rates(20, steps, max_lr=1.0)
+    np.testing.assert_allclose(tenfold[:, 0], 10 * ours[:, 0], rtol=1e-6)
+    np.testing.assert_array_equal(tenfold[:, 1], ours[:, 1])
+
+
+@pytest.mark.parametrize("total_steps", [1, 2, 3, 4, 5])
+def test_short_runs_stay_finite_and_end_where_long_ones_do(total_steps):
+    found = rates(total_steps, range(total_steps))
+    chex.assert_tree_all_finite(found)
+    assert (found[:, 0] >= 3.9e-7).all()
+    assert (found[:, 0] <= MAX_LR * 1.000001).all()
+    assert (found[:, 1] >= 0.85 * 0.999999).all()
+    assert (found[:, 1] <= 0.95 * 1.000001).all()
+    if total_steps > 1:
+        np.testing.assert_allclose(found[-1], [4e-7, 0.95], rtol=1e-6)
+
+
+def test_rates_stay_at_their_end_beyond_the_last_step():
+    np.testing.assert_array_equal(rates(20, [25, 1000]), rates(20, [19, 19]))
+
+
+def test_a_constant_cycle_is_constant():
+    schedule = cosine_cycle(50, start=0.3, peak=0.3, end=0.3)
+    np.testing.assert_allclose(schedule(jnp.arange(60)), 0.3, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "weight_decay"),
+    [("trajectory", WEIGHT_DECAY), ("trajectory_with_decay", 0.2)],
+)
+def test_steps_are_those_of_torch_sgd(name, weight_decay):
+    stored = np.array(STORED[name])
+    np.testing.assert_allclose(descend(len(stored), weight_decay), stored, rtol=2e-6, atol=2e-6)
+
+
+def test_the_stored_steps_tell_decay_before_momentum_from_decay_after():
+    """The comparison above could fail: with a decay of 0.2 the two orders part."""
+    w, trace, rows = np.array([1.0, -2.0, 0.5]), np.zeros(3), []
+    for lr, momentum in rates(8, range(8)):
+        trace = momentum * trace + 2 * (w - np.asarray(TARGET)) * np.asarray(CURVATURE)
+        w = w - lr * (trace + 0.2 * w)
+        rows.append(w)
+    assert np.abs(np.array(rows) - np.array(STORED["trajectory_with_decay"])).max() > 1e-2
+
+
+def test_every_parameter_decays_those_of_batch_norm_too():
+    tx = one_cycle_sgd(10, max_lr=MAX_LR, weight_decay=0.5)
+    params = {"conv": {"kernel": jnp.ones(3)}, "norm": {"scale": jnp.ones(2), "bias": jnp.ones(2)}}
+    updates, _ = tx.update(jax.tree.map(jnp.zeros_like, params), tx.init(params), params)
+    chex.assert_trees_all_close(updates, jax.tree.map(lambda w: -0.004 * 0.5 * w, params))
+
+
+def test_the_state_holds_arrays_only_and_the_rates_of_the_last_step():
+    tx = one_cycle_sgd(10, max_lr=MAX_LR, weight_decay=0.0)
+    w = jnp.zeros(3)
+    state = tx.init(w)
+    assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(state))
+    _, state = tx.update(w, state, w)
+    assert current_rates(state) == pytest.approx({"lr": 0.004, "momentum": 0.95})
