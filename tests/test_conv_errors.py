@@ -76,7 +76,7 @@ def test_an_error_under_jit_is_the_same_error(variant):
 @pytest.mark.parametrize(
     ("function", "shapes", "options", "message"),
     [
-        (conv, (X, (3, 3, 5, 2)), {}, r"kernel of shape \(3, 3, 5, 2\) reads 5 .* \(2, 5, 6, 4\)"),
+        (conv, (X, (3, 3, 5, 2)), {}, r"kernel \(3, 3, 5, 2\) reads 5 .* \(2, 5, 6, 4\)"),
         (conv, (X, (3, 3, 4, 2)), {"groups": 2}, r"kernel .* reads 4 channels in each of 2 groups"),
         (conv, (X, (3, 3, 4, 2)), {"groups": 3}, r"groups must divide .* groups=3 for 4 in and 2"),
         (conv, (X, (3, 3, 2, 3)), {"groups": 2}, r"groups must divide .* groups=2 for 4 in and 3"),
@@ -93,7 +93,7 @@ def test_an_error_under_jit_is_the_same_error(variant):
             {},
             r"pointwise kernel must be \[1, 1, .*\(3, 1, 4, 2\)",
         ),
-        (pointwise_conv, (X, (1, 1, 3, 2)), {}, r"kernel of shape \(1, 1, 3, 2\) reads 3 channels"),
+        (pointwise_conv, (X, (1, 1, 3, 2)), {}, r"kernel \(1, 1, 3, 2\) reads 3 channels"),
         (depthwise_conv, (X, (3, 3, 4, 4)), {}, r"depthwise kernel must be .* \(3, 3, 4, 4\)"),
         (depthwise_conv, (X, (3, 3, 1, 6)), {}, r"depthwise kernel must be .* \(3, 3, 1, 6\)"),
         (
@@ -106,7 +106,7 @@ def test_an_error_under_jit_is_the_same_error(variant):
             depthwise_separable_conv,
             (X, (3, 3, 1, 4), (1, 1, 5, 2)),
             {},
-            r"kernel of shape \(1, 1, 5, 2\) reads 5 channels",
+            r"kernel \(1, 1, 5, 2\) reads 5 channels",
         ),
         (
             depthwise_separable_conv,
@@ -124,13 +124,13 @@ def test_an_error_under_jit_is_the_same_error(variant):
             spatially_separable_conv,
             (X, (3, 1, 4, 2), (1, 3, 3, 2)),
             {},
-            r"kernel of shape \(1, 3, 3, 2\) reads 3 channels",
+            r"kernel \(1, 3, 3, 2\) reads 3 channels",
         ),
         (
             transpose_conv,
             (X, (3, 3, 4, 2)),
             {},
-            r"kernel of shape \(3, 3, 4, 2\) reads 2 channels, but x of shape \(2, 5, 6, 4\)",
+            r"kernel \(3, 3, 4, 2\) reads 2 channels, but x \(2, 5, 6, 4\)",
         ),
         (
             transpose_conv,

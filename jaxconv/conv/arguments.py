@@ -1,8 +1,10 @@
 """What the convolutions accept: options made canonical once, shapes checked, one-line errors."""
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import jax
+import jax.numpy as jnp
 
 from jaxconv.conv.geometry import Pair, output_size, pair, transpose_output_size
 from jaxconv.conv.window import Window
@@ -22,7 +24,7 @@ def conv_window(
     """The window of a convolution of x [b, h, w, c] with kernel [kh, kw, c/groups, o].
 
     Raises:
-        ValueError: an option, a rank, a dtype or a channel count does not fit, or no output is left.
+        ValueError: an option, rank, dtype or channel count does not fit, or no output is left.
     """
     stride, padding, dilation = _options(stride, padding, dilation)
     _check_arrays(x, kernel)
@@ -30,8 +32,8 @@ def conv_window(
     _check_groups(groups, c_in=channels, c_out=features)
     if per_group * groups != channels:
         raise ValueError(
-            f"kernel of shape {kernel.shape} reads {per_group} channels in each of {groups} groups, "
-            f"but x of shape {x.shape} has {channels}; expected kernel [kh, kw, c_in/groups, c_out]"
+            f"kernel {kernel.shape} reads {per_group} channels in each of {groups} groups, "
+            f"but x {x.shape} has {channels}; expected kernel [kh, kw, c_in/groups, c_out]"
         )
     out = [
         output_size(n, kernel_size=k, stride=s, padding=p, dilation=d)
@@ -40,7 +42,7 @@ def conv_window(
         )
     ]
     _check_output(out, x, kernel, f"{stride=}, {padding=}, {dilation=}")
-    return Window(stride, tuple((p, p) for p in padding), (1, 1), dilation, groups)
+    return Window(stride, tuple((p, p) for p in padding), (1, 1), dilation, int(groups))
 
 
 def transpose_window(
@@ -71,8 +73,8 @@ def transpose_window(
     _check_groups(groups, c_in=channels, c_out=features)
     if kernel.shape[3] != channels:
         raise ValueError(
-            f"kernel of shape {kernel.shape} reads {kernel.shape[3]} channels, but x of shape {x.shape} "
-            f"has {channels}; expected kernel [kh, kw, c_out/groups, c_in]"
+            f"kernel {kernel.shape} reads {kernel.shape[3]} channels, but x {x.shape} has "
+            f"{channels}; expected kernel [kh, kw, c_out/groups, c_in]"
         )
     sizes = zip(x.shape[1:3], kernel.shape, stride, padding, output_padding, dilation, strict=False)
     out, pads = [], []
@@ -81,7 +83,7 @@ def transpose_window(
         out.append(transpose_output_size(n, output_padding=extra, **options))
         pads.append((d * (k - 1) - p, d * (k - 1) - p + extra))
     _check_output(out, x, kernel, f"{stride=}, {padding=}, {output_padding=}, {dilation=}")
-    return Window((1, 1), tuple(pads), stride, dilation, groups)
+    return Window((1, 1), tuple(pads), stride, dilation, int(groups))
 
 
 def _options(stride, padding, dilation) -> tuple[Pair, Pair, Pair]:
@@ -99,18 +101,20 @@ def _check_arrays(x, kernel):
         raise ValueError(f"kernel must have 4 axes, got shape {kernel.shape}")
     if x.dtype != kernel.dtype:
         raise ValueError(
-            f"x and kernel must have one dtype, got {x.dtype} and {kernel.dtype}; convert one of them"
+            f"x and kernel must have one dtype, got {x.dtype} and {kernel.dtype}; convert one"
         )
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ValueError(f"x and kernel must be floating point, got {x.dtype}; convert them")
     if 0 in x.shape[1:] or 0 in kernel.shape:
         raise ValueError(f"only the batch may be empty, got x {x.shape} and kernel {kernel.shape}")
 
 
 def _check_groups(groups, *, c_in, c_out):
-    if isinstance(groups, bool) or not isinstance(groups, int) or groups < 1:
+    if isinstance(groups, bool) or not isinstance(groups, Integral) or groups < 1:
         raise ValueError(f"groups must be an int of at least 1, got {groups!r}")
     if c_in % groups or c_out % groups:
         raise ValueError(
-            f"groups must divide the channels in and out, got {groups=} for {c_in} in and {c_out} out"
+            f"groups must divide the channels, got {groups=} for {c_in} in and {c_out} out"
         )
 
 

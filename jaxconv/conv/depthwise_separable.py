@@ -22,8 +22,8 @@ def depthwise_conv(
 ) -> jax.Array:
     """Filters every input channel with kernels of its own: groups = c_in.
 
-        y[b, h, w, i] = sum over k, l of
-            x[b, h*stride + k*dilation - padding, w*stride + l*dilation - padding, i // m] * kernel[k, l, 0, i]
+        y[b, h, w, i] = sum over k, l of kernel[k, l, 0, i]
+            * x[b, h*stride + k*dilation - padding, w*stride + l*dilation - padding, i // m]
 
     Against the standard convolution: channels do not mix, and there is c_in times less work.
 

@@ -21,8 +21,8 @@ def dilated_conv(
 ) -> jax.Array:
     """Atrous convolution: the kernel's taps lie `dilation` pixels apart.
 
-        y[b, h, w, o] = sum over i, j, c of
-            x[b, h*stride + i*dilation - padding, w*stride + j*dilation - padding, c] * kernel[i, j, c, o]
+        y[b, h, w, o] = sum over i, j, c of kernel[i, j, c, o]
+            * x[b, h*stride + i*dilation - padding, w*stride + j*dilation - padding, c]
 
     Against the standard convolution: a kernel reaches over dilation*(k - 1) + 1 pixels at the same
     number of parameters and multiply-adds.

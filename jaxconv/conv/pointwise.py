@@ -13,7 +13,8 @@ def pointwise_conv(
 ) -> jax.Array:
     """1x1 convolution: combines the channels of each pixel, to more or fewer of them.
 
-        y[b, h, w, o] = sum over c of x[b, h*stride - padding, w*stride - padding, c] * kernel[0, 0, c, o]
+        y[b, h, w, o] = sum over c of kernel[0, 0, c, o]
+            * x[b, h*stride - padding, w*stride - padding, c]
 
     Against the standard convolution: no view of neighbours, and kh * kw times less work.
 

@@ -268,7 +268,7 @@ def is_dense_on_cpu(case: Case) -> bool:
 
 
 def dense_kernel_gradient(x, cotangent, window, kernel_shape):
-    """Convolves x with the cotangent, batch and channels exchanged, a piece of the batch at a time."""
+    """Convolves x with the cotangent, batch and channels exchanged, in pieces of the batch."""
     batch, pixels = x.shape[0], prod(cotangent.shape[1:3])
     if batch == 0:
         return jnp.zeros(kernel_shape, x.dtype)

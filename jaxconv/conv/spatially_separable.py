@@ -21,8 +21,8 @@ def spatially_separable_conv(
 ) -> jax.Array:
     """Convolves with a column, then with a row.
 
-        y[b, h, w, o] = sum over i, j, c, m of x[b, h*stride_h + i - padding_h, w*stride_w + j - padding_w, c]
-            * column_kernel[i, 0, c, m] * row_kernel[0, j, m, o]
+        y[b, h, w, o] = sum over i, j, c, m of column_kernel[i, 0, c, m] * row_kernel[0, j, m, o]
+            * x[b, h*stride_h + i - padding_h, w*stride_w + j - padding_w, c]
 
     Against the standard convolution: kh + kw taps instead of kh * kw, for kernels that are outer
     products of a column and a row, summed over the middle channels m.
@@ -65,7 +65,7 @@ def spatially_separable_conv(
 class SpatiallySeparableConv(ConvModule):
     """`spatially_separable_conv` with learned kernels: [b, h, w, c_in] -> [b, h', w', features].
 
-    Its halves are the submodules `column` and `row`; `mid_features` is c_mid, by default `features`.
+    Its halves are the submodules `column` and `row`; `mid_features` is c_mid (`features` if None).
     """
 
     features: int

@@ -22,8 +22,8 @@ def conv(
 ) -> jax.Array:
     """Two-dimensional convolution with PyTorch's stride, padding, dilation and groups.
 
-        y[b, h, w, o] = sum over i, j, c of
-            x[b, h*stride + i*dilation - padding, w*stride + j*dilation - padding, c] * kernel[i, j, c, o]
+        y[b, h, w, o] = sum over i, j, c of kernel[i, j, c, o]
+            * x[b, h*stride + i*dilation - padding, w*stride + j*dilation - padding, c]
 
     Pixels outside x are zero. With `groups` > 1, output channel o reads only the c_in/groups input
     channels of its own group. The kernel is not flipped (deep learning's cross-correlation).

@@ -27,8 +27,8 @@ def transpose_conv(
         y[b, h*stride + i*dilation - padding, w*stride + j*dilation - padding, o] +=
             x[b, h, w, c] * kernel[i, j, o, c]   for every h, w, i, j, c
 
-    Against the standard convolution: each input pixel is spread over the output by the kernel. It is
-    the adjoint of `conv` with the very same kernel array and options:
+    Against the standard convolution: each input pixel is spread over the output by the kernel. It
+    is the adjoint of `conv` with the very same kernel array and options:
     <conv(u, kernel), x> == <u, transpose_conv(x, kernel)>.
 
     Args:

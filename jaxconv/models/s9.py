@@ -1,5 +1,7 @@
 """The documented CIFAR-10 network: 193,376 parameters, 105 pixels of receptive field."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -18,7 +20,7 @@ class Row(NamedTuple):
 
     conv: type[nn.Module]
     features: int
-    options: dict[str, Any] = {}
+    options: Mapping[str, Any] = MappingProxyType({})
     residual: bool = False
 
 
