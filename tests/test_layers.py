@@ -1,0 +1,306 @@
+"""BatchNorm against PyTorch and float64; Dropout against statistics; S9Net's shapes."""
+
+import json
+from pathlib import Path
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from jaxconv.models.layers import BatchNorm, Dropout, GlobalAvgPool, ReLU, hash_bits
+from jaxconv.models.s9 import S9Net
+
+STORED = json.loads((Path(__file__).parent / "torch_results" / "training.json").read_text())
+TORCH = {name: np.array(value) for name, value in STORED["batch_norm"].items()}
+RNG = np.random.default_rng(0)
+SCALE, BIAS = np.array([1.5, -0.5], np.float32), np.array([0.25, 2.0], np.float32)
+
+
+def batch_norm_variables(channels, scale=1.0, bias=0.0):
+    ones = jnp.ones(channels)
+    return {
+        "params": {"scale": ones * scale, "bias": ones * bias},
+        "batch_stats": {"mean": 0 * ones, "var": ones},
+    }
+
+
+def train_batch_norm(x, variables=None, mask=None):
+    """The output, and the running statistics after."""
+    variables = variables or batch_norm_variables(x.shape[-1])
+    y, updated = BatchNorm().apply(variables, x, train=True, mask=mask, mutable=["batch_stats"])
+    return y, updated["batch_stats"]
+
+
+def reference(x, scale, bias, mask=None):
+    """BatchNorm of the kept examples in float64: output, mean, unbiased variance."""
+    x = np.asarray(x, np.float64)
+    kept = x if mask is None else x[np.asarray(mask, bool)]
+    mean, var = kept.mean(axis=(0, 1, 2)), kept.var(axis=(0, 1, 2))
+    count = kept.size / kept.shape[-1]
+    y = (x - mean) / np.sqrt(var + 1e-5) * scale + bias
+    return y, mean, var * count / (count - 1)
+
+
+def test_batch_norm_trains_and_evaluates_as_torch_does():
+    x = jnp.asarray(TORCH["x"], jnp.float32)
+    variables = batch_norm_variables(2, SCALE, BIAS)
+    y, statistics = train_batch_norm(x, variables)
+    np.testing.assert_allclose(y, TORCH["train"], atol=2e-6)
+    _, statistics = train_batch_norm(2 * x, variables | {"batch_stats": statistics})
+    np.testing.assert_allclose(statistics["mean"], TORCH["mean"], rtol=1e-6)
+    np.testing.assert_allclose(statistics["var"], TORCH["var"], rtol=1e-6)
+    y = BatchNorm().apply(variables | {"batch_stats": statistics}, x, train=False)
+    np.testing.assert_allclose(y, TORCH["evaluation"], atol=2e-6)
+
+
+def test_batch_norm_has_torch_gradients():
+    def loss(params, x):
+        y, _ = train_batch_norm(x, batch_norm_variables(2) | {"params": params})
+        return jnp.sum(y**3)
+
+    params = {"scale": jnp.asarray(SCALE), "bias": jnp.asarray(BIAS)}
+    of_params, of_x = jax.grad(loss, argnums=(0, 1))(params, jnp.asarray(TORCH["x"], jnp.float32))
+    np.testing.assert_allclose(of_params["scale"], TORCH["scale_gradient"], rtol=1e-5)
+    np.testing.assert_allclose(of_params["bias"], TORCH["bias_gradient"], rtol=1e-5)
+    np.testing.assert_allclose(of_x, TORCH["x_gradient"], atol=1e-5)
+
+
+@pytest.mark.parametrize("mask", [None, [1, 1, 0, 1, 0, 1]])
+def test_batch_norm_gradient_is_that_of_float64(mask):
+    """Along drawn directions of x, scale and bias at once, by central differences."""
+    primals = [RNG.normal(1.0, 2.0, shape) for shape in ((6, 3, 4, 5), (5,), (5,))]
+    cotangent = RNG.normal(size=primals[0].shape)
+
+    def ours(x, scale, bias):
+        variables = {"params": {"scale": scale, "bias": bias}}
+        variables |= {"batch_stats": {"mean": jnp.zeros(5), "var": jnp.ones(5)}}
+        y, _ = train_batch_norm(x, variables, None if mask is None else jnp.asarray(mask))
+        return jnp.sum(y * cotangent.astype(np.float32))
+
+    def theirs(primals):
+        return np.sum(reference(*primals, mask)[0] * cotangent)
+
+    gradients = jax.grad(ours, argnums=(0, 1, 2))(*(p.astype(np.float32) for p in primals))
+    for _ in range(10):
+        direction = [RNG.normal(size=p.shape) for p in primals]
+        sides = [
+            theirs([p + h * d for p, d in zip(primals, direction, strict=True)])
+            for h in (1e-5, -1e-5)
+        ]
+        along = sum(np.vdot(g, d) for g, d in zip(gradients, direction, strict=True))
+        assert along == pytest.approx((sides[0] - sides[1]) / 2e-5, rel=2e-4, abs=2e-4)
+
+
+@pytest.mark.parametrize("mean", [0, 1e3, -1e4])
+def test_batch_norm_is_right_for_a_mean_that_is_large(mean):
+    """Variance as mean(x^2) - mean(x)^2 in float32 would lose all its digits at 1e4."""
+    x = (mean + RNG.normal(size=(32, 8, 8, 3))).astype(np.float32)
+    y, statistics = train_batch_norm(x)
+    expected, expected_mean, expected_var = reference(x, 1.0, 0.0)
+    np.testing.assert_allclose(statistics["mean"], 0.1 * expected_mean, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(statistics["var"], 0.9 + 0.1 * expected_var, rtol=1e-6)
+    rounding = 1e-6 + 1e-7 * abs(mean)  # of x - mean in float32
+    np.testing.assert_allclose(y, expected, atol=10 * rounding)
+
+
+def test_masked_statistics_are_those_of_the_kept_examples():
+    mask = np.array([1, 0, 1, 1, 0, 0, 1], bool)
+    x = RNG.normal(3.0, 2.0, (7, 4, 4, 6)).astype(np.float32)
+    x[~mask] = 1e3 * RNG.normal(size=x[~mask].shape)
+    y, statistics = train_batch_norm(x, mask=mask)
+    kept, kept_statistics = train_batch_norm(x[mask])
+    np.testing.assert_allclose(y[mask], kept, atol=1e-5)
+    chex.assert_trees_all_close(statistics, kept_statistics, rtol=1e-5)
+    full = train_batch_norm(x, mask=np.ones(7))
+    chex.assert_trees_all_equal(full, train_batch_norm(x))
+
+
+def test_batch_norm_of_a_constant_is_its_bias():
+    y, statistics = train_batch_norm(jnp.full((4, 2, 2, 3), 7.0))
+    np.testing.assert_array_equal(y, 0)
+    np.testing.assert_allclose(statistics["var"], 0.9)
+
+
+def test_batch_norm_of_one_value_a_channel_stays_finite():
+    y, statistics = train_batch_norm(jnp.array([[[[3.0, 4.0]]]]))
+    chex.assert_tree_all_finite((y, statistics))
+
+
+def test_batch_norm_of_bfloat16_computes_in_float32():
+    x = jnp.asarray(100 + RNG.normal(size=(64, 8, 8, 2)), jnp.bfloat16)
+    y, statistics = train_batch_norm(x)
+    expected, _, expected_var = reference(x.astype(jnp.float32), 1.0, 0.0)
+    assert y.dtype == jnp.bfloat16
+    assert statistics["var"].dtype == jnp.float32
+    np.testing.assert_allclose(statistics["var"], 0.9 + 0.1 * expected_var, rtol=1e-5)
+    np.testing.assert_allclose(y.astype(jnp.float32), expected, rtol=2**-8, atol=1e-5)
+
+
+def test_initialising_batch_norm_leaves_the_running_statistics_fresh():
+    variables = BatchNorm().init(jax.random.key(0), jnp.full((2, 2, 2, 3), 9.0), train=True)
+    chex.assert_trees_all_equal(variables, batch_norm_variables(3))
+
+
+def test_relu_and_pooling():
+    x = jnp.asarray(RNG.normal(size=(2, 3, 5, 4)), jnp.float32)
+    np.testing.assert_array_equal(ReLU().apply({}, x), np.maximum(x, 0))
+    pooled = GlobalAvgPool().apply({}, x)
+    np.testing.assert_allclose(pooled, np.asarray(x).mean((1, 2), keepdims=True), atol=1e-6)
+    many = jnp.ones((1, 64, 64, 1), jnp.bfloat16)  # 4096 ones: a bfloat16 sum would stop at 256
+    assert GlobalAvgPool().apply({}, many) == jnp.ones((1, 1, 1, 1), jnp.bfloat16)
+
+
+def bits(shape, seed):
+    return np.asarray(hash_bits(shape, jax.random.key_data(jax.random.key(seed))))
+
+
+def assert_fair(share, count):
+    """`share` of `count` coin flips lies within five standard deviations of one half."""
+    assert abs(np.asarray(share) - 0.5).max() < 5 * 0.5 / count**0.5
+
+
+@pytest.mark.parametrize("shape", [(128, 16, 16, 32), (7, 5, 3, 129), (2**20,)])
+def test_each_bit_is_fair(shape):
+    ones = [(bits(shape, 0) >> k & 1).mean() for k in range(32)]
+    assert_fair(ones, np.prod(shape))
+
+
+def test_bits_differ_from_their_neighbours_along_every_axis():
+    hashed = bits((64, 16, 16, 64), 1)
+    for axis in range(4):
+        for distance in (1, 2):
+            ahead = np.roll(hashed, -distance, axis)
+            same = [(~(hashed ^ ahead) >> k & 1).mean() for k in (0, 7, 15, 24, 30, 31)]
+            assert_fair(same, hashed.size)
+
+
+def test_bits_of_different_seeds_are_independent():
+    """Seeds next to each other, in either word: steps, layers and epochs differ so."""
+    shape = (2**18,)
+    words = [(0, 0), (0, 1), (1, 0), (1, 1), (2**31, 0), (0, 2**31)]
+    hashed = [np.asarray(hash_bits(shape, jnp.array(pair, jnp.uint32))) for pair in words]
+    for i, first in enumerate(hashed):
+        for second in hashed[:i]:
+            assert_fair([(~(first ^ second) >> k & 1).mean() for k in range(32)], 2**18)
+
+
+def test_values_are_spread_evenly():
+    """Chi-square over 1024 bins of the leading bits, and of the trailing ones."""
+    hashed = bits((2**20,), 2)
+    for part in (hashed >> 22, hashed & 1023):
+        counts = np.bincount(part, minlength=1024)
+        chi_square = ((counts - 1024) ** 2 / 1024).sum()
+        assert abs(chi_square - 1023) < 5 * (2 * 1023) ** 0.5
+
+
+def test_no_position_repeats_another():
+    assert len(np.unique(bits((2**20,), 3))) > 0.9997 * 2**20  # 2^40 pairs, 2^32 values
+
+
+def drop(x, rate, seed=0, train=True):
+    rngs = {"dropout": jax.random.key(seed)}
+    return Dropout(rate).apply({}, x, train=train, rngs=rngs)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.25, 0.5, 0.999])
+def test_dropout_zeroes_its_share_of_elements_and_scales_the_rest(rate):
+    x = jnp.ones((64, 16, 16, 32))
+    y = np.asarray(drop(x, rate))
+    zeros = (y == 0).mean()
+    assert abs(zeros - rate) < 5 * (rate * (1 - rate) / y.size) ** 0.5
+    np.testing.assert_allclose(y[y != 0], 1 / (1 - rate), rtol=1e-6)
+
+
+def test_dropout_is_element_wise():
+    """Not by channel, by example or by pixel: each slice has its share of zeros."""
+    y = np.asarray(drop(jnp.ones((64, 16, 16, 32)), 0.5)) == 0
+    for axes in [(1, 2, 3), (0, 3), (0, 1, 2)]:
+        share = y.mean(axis=axes)
+        assert_fair(share, y.size / share.size)
+
+
+def test_dropout_has_one_mask_forward_and_backward():
+    x = jnp.asarray(RNG.normal(size=(8, 6, 6, 5)), jnp.float32)
+    y, pull = jax.vjp(lambda x: drop(x, 0.3), x)
+    (gradient,) = pull(jnp.ones_like(x))
+    np.testing.assert_allclose(gradient, np.where(y == 0, 0, 1 / 0.7), rtol=1e-6)
+
+
+def test_dropout_depends_on_its_key_alone():
+    x = jnp.ones((16, 8, 8, 4))
+    np.testing.assert_array_equal(drop(x, 0.5), drop(x, 0.5))
+    np.testing.assert_array_equal(drop(x, 0.5), jax.jit(lambda x: drop(x, 0.5))(x))
+    assert_fair((drop(x, 0.5) == drop(x, 0.5, seed=1)).mean(), x.size)
+
+
+def test_dropout_does_nothing_in_evaluation_or_at_rate_0():
+    x = jnp.asarray(RNG.normal(size=(4, 3)), jnp.float32)
+    np.testing.assert_array_equal(Dropout(0.5).apply({}, x, train=False), x)
+    np.testing.assert_array_equal(Dropout(0.0).apply({}, x, train=True), x)
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0, 2, float("nan")])
+def test_a_rate_outside_its_range_is_refused(rate):
+    with pytest.raises(ValueError, match=r"must be in \[0, 1\), got"):
+        Dropout(rate).apply({}, jnp.ones(3), train=False)
+
+
+def test_dropout_keeps_bfloat16():
+    assert drop(jnp.ones((4, 4), jnp.bfloat16), 0.1).dtype == jnp.bfloat16
+
+
+class TwoDropouts(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        return Dropout(0.5)(x, train=True), Dropout(0.5)(x, train=True)
+
+
+def test_layers_of_one_network_draw_masks_of_their_own():
+    first, second = TwoDropouts().apply(
+        {}, jnp.ones((16, 8, 8, 16)), rngs={"dropout": jax.random.key(0)}
+    )
+    assert_fair((first == second).mean(), first.size)
+
+
+def s9_variables():
+    """Shapes and dtypes only: nothing is computed."""
+    images = jnp.zeros((1, 32, 32, 3))
+    return jax.eval_shape(lambda key: S9Net().init(key, images, train=False), jax.random.key(0))
+
+
+def test_s9_has_the_documented_parameters():
+    variables = s9_variables()
+    counts = {"kernels": 0, "norms": 0}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(variables["params"]):
+        counts["norms" if "norm" in jax.tree_util.keystr(path) else "kernels"] += leaf.size
+    assert counts == {"kernels": 192_320, "norms": 1_056}
+    assert sum(leaf.size for leaf in jax.tree.leaves(variables["batch_stats"])) == 1_056
+    assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+@pytest.mark.parametrize("train", [False, True])
+def test_s9_maps_images_to_float32_logits(dtype, train):
+    def apply(variables, images):
+        return S9Net(num_classes=7, dtype=dtype).apply(
+            variables,
+            images,
+            train=train,
+            rngs={"dropout": jax.random.key(0)},
+            mutable=["batch_stats", "intermediates"],
+            capture_intermediates=True,
+        )
+
+    variables = s9_variables()
+    variables["params"]["head"]["kernel"] = jax.ShapeDtypeStruct((1, 1, 64, 7), jnp.float32)
+    images = jax.ShapeDtypeStruct((3, 32, 32, 3), jnp.float32)
+    logits, updated = jax.eval_shape(apply, variables, images)
+    assert (logits.shape, logits.dtype) == ((3, 7), jnp.float32)
+    sizes = {1: (32, 32), 2: (34, 32), 3: (16, 32), 5: (16, 40), 6: (7, 40), 9: (3, 40)}
+    for number, (size, channels) in (sizes | {12: (3, 64)}).items():
+        block = updated["intermediates"][f"block{number}"]["__call__"][0]
+        assert (block.shape, block.dtype) == ((3, size, size, channels), dtype)
+    chex.assert_trees_all_equal_shapes_and_dtypes(updated["batch_stats"], variables["batch_stats"])
