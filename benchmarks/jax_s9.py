@@ -1,0 +1,134 @@
+"""Workers in JAX: jaxconv's S9Net, the same of plain Flax layers, and what they are set beside."""
+
+from collections.abc import Callable
+from itertools import count
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import linen as nn
+
+from benchmarks import problem
+from benchmarks.flax_s9 import FlaxS9
+from benchmarks.worker import Job
+from configs import s9
+from jaxconv.augment.device import make_device_augment
+from jaxconv.augment.pipeline import parse_pipeline
+from jaxconv.interop.torch import s9_state_dict, s9_variables
+from jaxconv.models.s9 import S9Net
+from jaxconv.training.epochs import Tally, empty_tally, make_device_epoch
+from jaxconv.training.memory import keep_freed_memory
+from jaxconv.training.step import TrainState, identity_augment, make_train_step
+
+MOST_BATCHES = 8  # in memory, used in turn
+
+
+def make_model(network: str, dropout_rate: float) -> nn.Module:
+    """jaxconv's network or Flax's; the former as `train.py` runs it, with freed memory kept."""
+    if network == "flax":
+        return FlaxS9(problem.CLASSES, dropout_rate)
+    keep_freed_memory()
+    return S9Net(problem.CLASSES, dropout_rate)
+
+
+def make_variables() -> dict:
+    """The common weights, as both networks take them."""
+    model, image = S9Net(problem.CLASSES), jnp.zeros((1, 32, 32, 3))
+    made = jax.eval_shape(lambda: model.init(jax.random.key(0), image, train=False))
+    zeros = jax.tree.map(lambda array: jnp.zeros(array.shape, array.dtype), made)
+    shapes = {name: array.shape for name, array in s9_state_dict(zeros).items()}
+    return jax.device_put(s9_variables(problem.draw_weights(shapes)))
+
+
+def describe() -> str:
+    return jax.devices()[0].device_kind if jax.default_backend() != "cpu" else "cpu"
+
+
+def make_runner(
+    model: nn.Module, *, batch_size: int, batches: int, steps_per_call: int
+) -> Callable[[int], tuple[TrainState, Tally]]:
+    """Returns run(calls), which trains on from where it stood; the tally is of the last epoch."""
+    tx = optax.chain(
+        optax.add_decayed_weights(problem.WEIGHT_DECAY),
+        optax.sgd(problem.LEARNING_RATE, problem.MOMENTUM),
+    )
+    step = make_train_step(model, tx, identity_augment)
+    images, labels = problem.draw_batches(batches, batch_size)
+    run_epoch = make_device_epoch(
+        step, images, labels, batch_size=batch_size, steps_per_call=steps_per_call, seed=0
+    )
+    variables = make_variables()
+    params, batch_stats = variables["params"], variables["batch_stats"]
+    state = TrainState(jnp.zeros((), jnp.int32), params, batch_stats, tx.init(params))
+
+    def train_on(state):
+        for epoch in count():
+            for reached in run_epoch(state, empty_tally(), epoch, 0):
+                yield reached
+                state = reached[0]
+
+    trained = train_on(state)
+
+    def run(calls):
+        for _ in range(calls):
+            reached = next(trained)
+        return jax.block_until_ready(reached)
+
+    return run
+
+
+def train(
+    *, threads: int, network: str = "jaxconv", batch_size: int, steps_per_call: int = 1
+) -> Job:
+    """Training, `steps_per_call` steps in one loop of XLA's where there is more than one."""
+    size = {"batch_size": batch_size, "steps_per_call": steps_per_call}
+    batches = MOST_BATCHES if steps_per_call == 1 else steps_per_call
+    run = make_runner(make_model(network, problem.DROPOUT_RATE), batches=batches, **size)
+
+    def check():
+        once = make_runner(make_model(network, 0.0), batches=1, **size)
+        return [float(once(1)[1].loss_sum) / batch_size for _ in range(problem.CHECKED_STEPS)]
+
+    return Job(lambda calls: float(run(calls)[1].loss_sum), check, describe(), steps_per_call)
+
+
+def forward(*, threads: int, network: str = "jaxconv", batch_size: int) -> Job:
+    """The evaluation pass: a call is a batch."""
+    model = make_model(network, problem.DROPOUT_RATE)
+    variables = make_variables()
+    images, _ = problem.draw_batches(MOST_BATCHES, batch_size)
+    batches = jax.device_put(list(images.reshape(MOST_BATCHES, batch_size, 32, 32, 3)))
+    logits = jax.jit(lambda variables, x: model.apply(variables, x, train=False))
+
+    def run(calls):
+        outputs = [logits(variables, batches[n % MOST_BATCHES]) for n in range(calls)]
+        return sum(float(output[0, 0]) for output in jax.block_until_ready(outputs))
+
+    return Job(run, lambda: logits(variables, batches[0]).tolist(), describe())
+
+
+def augment(*, threads: int, batch_size: int) -> Job:
+    """The documented pipeline on the device: a call is a batch."""
+    run_pipeline = jax.jit(make_device_augment(parse_pipeline(s9.get_config().augment.transforms)))
+    images = jax.device_put(problem.draw_pixels(batch_size)[0])
+
+    def run(calls):
+        outputs = [run_pipeline(jax.random.key(n), images) for n in range(calls)]
+        return sum(float(output[0, 0, 0, 0]) for output in jax.block_until_ready(outputs))
+
+    return Job(run, list, describe())
+
+
+def matrix_product(*, threads: int, size: int) -> Job:
+    """The product of two float32 matrices of `size` rows and columns: a call is a product."""
+    a = jax.random.normal(jax.random.key(0), (size, size)) / size**0.5
+
+    multiply = jax.jit(jnp.matmul)
+
+    def run(calls):
+        product = a
+        for _ in range(calls):
+            product = multiply(product, a)
+        return float(jax.block_until_ready(product)[0, 0])
+
+    return Job(run, list, describe())
