@@ -1,0 +1,125 @@
+"""A run small enough to do many times: 8x8 images, a small network with all that S9Net has."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+from jaxconv.augment.device import make_device_augment, make_device_normalize
+from jaxconv.augment.host import make_host_augment
+from jaxconv.augment.pipeline import parse_pipeline
+from jaxconv.conv.standard import Conv
+from jaxconv.models.layers import BatchNorm, Dropout
+from jaxconv.training.checkpoint import Checkpoints
+from jaxconv.training.epochs import make_device_epoch, make_host_epoch, steps_of
+from jaxconv.training.loop import fit, go_on, make_evaluate
+from jaxconv.training.optim import one_cycle_sgd
+from jaxconv.training.step import (
+    identity_augment,
+    init_train_state,
+    make_eval_step,
+    make_train_step,
+)
+
+TRAIN, TEST, BATCH, EPOCHS, SEED = 22, 13, 8, 4, 7
+STEPS = steps_of(TRAIN, BATCH)  # 3 an epoch, the last one of 6 examples
+SHAPE = (8, 8, 3)
+PIPELINE = (
+    ("HorizontalFlip", {"p": 0.5}),
+    ("Rotate", {"limit": 15, "border_mode": 4, "p": 0.5}),
+    ("Normalize", {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}),
+)
+
+
+class Net(nn.Module):
+    """conv -> ReLU -> BatchNorm -> Dropout -> mean -> dense: logits [b, 4]."""
+
+    features: int = 8
+
+    @nn.compact
+    def __call__(self, images, *, train, mask=None):
+        x = nn.relu(Conv(self.features, padding=1, name="conv")(images))
+        x = BatchNorm(name="norm")(x, train=train, mask=mask)
+        x = Dropout(0.2, name="dropout")(x, train=train)
+        return nn.Dense(4, name="head")(x.mean((1, 2)))
+
+
+def examples(count, seed):
+    """Images whose brightness tells their label, with noise."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 4, count).astype(np.int32)
+    noise = rng.integers(0, 60, (count, *SHAPE))
+    return (50 * labels[:, None, None, None] + noise).astype(np.uint8), labels
+
+
+class TinyRun:
+    """All that `fit` needs, compiled once and used by many runs of either engine."""
+
+    def __init__(self, engine="device", *, steps_per_call=1, images=None, max_lr=0.1):
+        pipeline = parse_pipeline(PIPELINE, engine=engine)
+        self.model = Net()
+        self.tx = one_cycle_sgd(EPOCHS * STEPS, max_lr=max_lr, weight_decay=1e-3)
+        train_images, labels = examples(TRAIN, 0)
+        data = (train_images if images is None else images, labels)
+        shared = {"batch_size": BATCH, "seed": SEED}
+        if engine == "device":
+            step = make_train_step(self.model, self.tx, make_device_augment(pipeline))
+            self.run_epoch = make_device_epoch(step, *data, steps_per_call=steps_per_call, **shared)
+        else:
+            step = make_train_step(self.model, self.tx, identity_augment)
+            augment = make_host_augment(pipeline, seed=SEED)
+            self.run_epoch = make_host_epoch(step, *data, augment, **shared)
+        eval_step = make_eval_step(self.model, make_device_normalize(pipeline))
+        self.evaluate = make_evaluate(eval_step, *examples(TEST, 1), batch_size=BATCH)
+
+        self._initial = jax.device_get(
+            init_train_state(self.model, self.tx, jax.random.key(SEED), SHAPE)
+        )
+
+    def fresh(self):
+        return jax.device_put(self._initial)
+
+    def fit(self, directory, *, rows, epochs=EPOCHS, should_stop=lambda: False):
+        """Trains on from the latest checkpoint in `directory`, adding to `rows`."""
+        checkpoints = Checkpoints(directory)
+        try:
+            progress = go_on(self.fresh(), checkpoints)
+            rows[:] = [row for row in rows if row["step"] <= int(progress.state.step)]
+            return fit(
+                progress,
+                epochs=epochs,
+                steps_per_epoch=STEPS,
+                train_count=TRAIN,
+                run_epoch=self.run_epoch,
+                evaluate=self.evaluate,
+                checkpoints=checkpoints,
+                on_row=rows.append,
+                should_stop=should_stop,
+            )
+        finally:
+            checkpoints.close()
+
+
+def stop_after(calls):
+    """A `should_stop` that turns True when asked for the `calls`-th time, and stays so."""
+    asked = iter(range(1, 10**6))
+    return lambda: next(asked) >= calls
+
+
+def timeless(rows):
+    """Rows without what a clock measured."""
+    return [
+        {name: row[name] for name in row if name not in ("seconds", "images_per_second")}
+        for row in rows
+    ]
+
+
+def batch_of(count, size=None, seed=0):
+    """A float batch of `count` examples, filled up to `size` with masked noise."""
+    size = size or count
+    rng = np.random.default_rng(seed)
+    return {
+        "image": jnp.asarray(rng.normal(size=(size, *SHAPE)), jnp.float32),
+        "label": jnp.asarray(rng.integers(0, 4, size), jnp.int32),
+        "mask": jnp.arange(size) < count,
+    }
