@@ -88,6 +88,7 @@ class Case(NamedTuple):
 
 SAME = {"padding": 1}
 HALVE = {"stride": 2, "padding": 1}
+SPREAD = {"padding": 2, "dilation": 2}
 SHRINK = {"stride": 2, "padding": 1, "dilation": 2}
 
 CASES = (
@@ -126,7 +127,7 @@ CASES = (
     Case(
         "separable", SEPARABLE, (32, 14, 14, 64), ((3, 3, 1, 64), (1, 1, 64, 128)), {"padding": 1}
     ),
-    Case("dilated", DILATED, (32, 16, 16, 32), ((3, 3, 32, 32),), {"padding": 2}),
+    Case("dilated", DILATED, (32, 16, 16, 32), ((3, 3, 32, 32),), SPREAD),
     Case("dilated", DILATED, (4, 48, 48, 32), ((3, 3, 32, 32),), {"padding": 4, "dilation": 4}),
     Case("spatially separable", SPATIAL, (32, 32, 32, 32), ((3, 1, 32, 32), (1, 3, 32, 32)), SAME),
     Case(
@@ -150,7 +151,7 @@ CASES = (
     Case("pointwise", POINTWISE, (2, 8, 8, 4), ((1, 1, 4, 6),), {}),
     Case("depthwise", DEPTHWISE, (2, 8, 8, 4), ((3, 3, 1, 4),), SAME),
     Case("separable", SEPARABLE, (2, 8, 8, 4), ((3, 3, 1, 4), (1, 1, 4, 6)), SAME),
-    Case("dilated", DILATED, (2, 8, 8, 4), ((3, 3, 4, 6),), {"padding": 2}),
+    Case("dilated", DILATED, (2, 8, 8, 4), ((3, 3, 4, 6),), SPREAD),
     Case("strided dilated", DILATED, (2, 8, 8, 4), ((3, 3, 4, 6),), SHRINK),
     Case("spatially separable", SPATIAL, (2, 8, 8, 4), ((3, 1, 4, 4), (1, 3, 4, 6)), SAME),
     Case("transpose", TRANSPOSE, (2, 8, 8, 4), ((3, 3, 6, 4),), SAME),

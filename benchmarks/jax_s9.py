@@ -16,7 +16,7 @@ from jaxconv.augment.device import make_device_augment
 from jaxconv.augment.pipeline import parse_pipeline
 from jaxconv.interop.torch import s9_state_dict, s9_variables
 from jaxconv.models.s9 import S9Net
-from jaxconv.training.epochs import Tally, empty_tally, make_device_epoch
+from jaxconv.training.epochs import RunEpoch, Tally, empty_tally, make_device_epoch, steps_of
 from jaxconv.training.memory import keep_freed_memory
 from jaxconv.training.step import TrainState, identity_augment, make_train_step
 
@@ -44,30 +44,29 @@ def describe() -> str:
     return jax.devices()[0].device_kind if jax.default_backend() != "cpu" else "cpu"
 
 
-def make_runner(
-    model: nn.Module, *, batch_size: int, batches: int, steps_per_call: int
-) -> Callable[[int], tuple[TrainState, Tally]]:
-    """Returns run(calls), which trains on from where it stood; the tally is of the last epoch."""
-    tx = optax.chain(
+def make_tx() -> optax.GradientTransformation:
+    """The optimizer, as PyTorch's SGD orders it."""
+    return optax.chain(
         optax.add_decayed_weights(problem.WEIGHT_DECAY),
         optax.sgd(problem.LEARNING_RATE, problem.MOMENTUM),
     )
-    step = make_train_step(model, tx, identity_augment)
-    images, labels = problem.draw_batches(batches, batch_size)
-    run_epoch = make_device_epoch(
-        step, images, labels, batch_size=batch_size, steps_per_call=steps_per_call, seed=0
-    )
+
+
+def make_runner(
+    run_epoch: RunEpoch, tx: optax.GradientTransformation
+) -> Callable[[int], tuple[TrainState, Tally]]:
+    """Returns run(calls), which trains on from where it stood; the tally is of the last epoch."""
     variables = make_variables()
     params, batch_stats = variables["params"], variables["batch_stats"]
-    state = TrainState(jnp.zeros((), jnp.int32), params, batch_stats, tx.init(params))
 
-    def train_on(state):
+    def train():
+        state = TrainState(jnp.zeros((), jnp.int32), params, batch_stats, tx.init(params))
         for epoch in count():
             for reached in run_epoch(state, empty_tally(), epoch, 0):
                 yield reached
-                state = reached[0]
+                state, _ = reached
 
-    trained = train_on(state)
+    trained = train()
 
     def run(calls):
         for _ in range(calls):
@@ -81,15 +80,33 @@ def train(
     *, threads: int, network: str = "jaxconv", batch_size: int, steps_per_call: int = 1
 ) -> Job:
     """Training, `steps_per_call` steps in one loop of XLA's where there is more than one."""
-    size = {"batch_size": batch_size, "steps_per_call": steps_per_call}
-    batches = MOST_BATCHES if steps_per_call == 1 else steps_per_call
-    run = make_runner(make_model(network, problem.DROPOUT_RATE), batches=batches, **size)
+    tx = make_tx()
+
+    def runner(dropout_rate, batches):
+        step = make_train_step(make_model(network, dropout_rate), tx, identity_augment)
+        images, labels = problem.draw_batches(batches, batch_size)
+        options = {"batch_size": batch_size, "steps_per_call": steps_per_call, "seed": 0}
+        return make_runner(make_device_epoch(step, images, labels, **options), tx)
+
+    run = runner(problem.DROPOUT_RATE, MOST_BATCHES if steps_per_call == 1 else steps_per_call)
 
     def check():
-        once = make_runner(make_model(network, 0.0), batches=1, **size)
+        once = runner(0.0, 1)
         return [float(once(1)[1].loss_sum) / batch_size for _ in range(problem.CHECKED_STEPS)]
 
     return Job(lambda calls: float(run(calls)[1].loss_sum), check, describe(), steps_per_call)
+
+
+def epoch(*, threads: int, batch_size: int) -> Job:
+    """The documented recipe on 50,000 images with its augmentation: a call is an epoch."""
+    tx = make_tx()
+    model = make_model("jaxconv", problem.DROPOUT_RATE)
+    step = make_train_step(model, tx, make_augment())
+    images, labels = problem.draw_pixels(50_000)
+    per_call = steps_of(50_000, batch_size)
+    options = {"batch_size": batch_size, "steps_per_call": per_call, "seed": 0}
+    run = make_runner(make_device_epoch(step, images, labels, **options), tx)
+    return Job(lambda calls: float(run(calls)[1].loss_sum), list, describe())
 
 
 def forward(*, threads: int, network: str = "jaxconv", batch_size: int) -> Job:
@@ -107,9 +124,14 @@ def forward(*, threads: int, network: str = "jaxconv", batch_size: int) -> Job:
     return Job(run, lambda: logits(variables, batches[0]).tolist(), describe())
 
 
+def make_augment() -> Callable:
+    """The documented pipeline, as a function of keys and images."""
+    return make_device_augment(parse_pipeline(s9.get_config().augment.transforms))
+
+
 def augment(*, threads: int, batch_size: int) -> Job:
     """The documented pipeline on the device: a call is a batch."""
-    run_pipeline = jax.jit(make_device_augment(parse_pipeline(s9.get_config().augment.transforms)))
+    run_pipeline = jax.jit(make_augment())
     images = jax.device_put(problem.draw_pixels(batch_size)[0])
 
     def run(calls):

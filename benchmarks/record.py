@@ -68,12 +68,17 @@ def show(found: Iterable[Result]) -> list[Result]:
 
 
 def finish(benchmark: str, found: Sequence[Result], out: Path) -> int:
-    """Writes results to `out`; returns 1 if one of them has to be discarded, else 0."""
+    """Writes results and their figure to `out`; returns 1 if one has to be discarded, else 0."""
+    from benchmarks.figure import ratios
+    from jaxconv.report.figures import save
+
     where = machine()
     out.mkdir(parents=True, exist_ok=True)
     with open(out / f"{benchmark}.jsonl", "a") as file:
         for result in found:
             file.write(json.dumps(as_json(result) | where) + "\n")
+    title = f"{benchmark} on {where['device']['processor']}"
+    save(ratios(found, title=title), out / f"{benchmark}.png")
     return int(not all(result.comparison.steady for result in found))
 
 

@@ -1,0 +1,116 @@
+"""From the start of a process to its first training step: with nothing compiled before, and again.
+
+    python -m benchmarks.startup [--config FILE] [--pairs N]
+
+Each start is a process of its own: it imports, loads the data of the config, compiles, makes two
+steps and evaluates twice. Cold starts have an empty compilation cache, warm ones that of a start
+before.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.measure import compare_steadily
+from benchmarks.record import Result, finish, options_parser, show
+from benchmarks.worker import ROOT
+
+
+def start(config: Path, cache: str) -> dict[str, float]:
+    """Seconds of each phase of one process; `total` is up to the end of its first step."""
+    settings = {
+        "JAX_COMPILATION_CACHE_DIR": cache,
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+    started = time.time()
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.startup", "--probe", "--config", str(config)],
+        cwd=ROOT,
+        env=os.environ | settings,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    phases = json.loads(done.stdout.splitlines()[-1])
+    return phases | {"total": phases.pop("first step at") - started}
+
+
+def probe(config_file: Path) -> dict[str, float]:
+    """What a start does, in this process; seconds of each phase."""
+    phases, last = {}, time.perf_counter()
+
+    def lap(name):
+        nonlocal last
+        now = time.perf_counter()
+        phases[name], last = now - last, now
+
+    import jax
+
+    from jaxconv import build
+    from jaxconv.config import load_config
+    from jaxconv.training.epochs import empty_tally
+
+    lap("import")
+    config = load_config(config_file)
+    dataset = build.build_dataset(config)
+    lap("data")
+    training = build.build_training(config, dataset)
+    jax.block_until_ready(training.state)
+    lap("build")
+    steps = training.run_epoch(training.state, empty_tally(), 0, 0)
+    jax.block_until_ready(next(steps))
+    lap("first call")
+    phases["first step at"] = time.time()
+    state, _ = jax.block_until_ready(next(steps))
+    lap("second call")
+    training.evaluate(state)
+    lap("first evaluation")
+    training.evaluate(state)
+    lap("second evaluation")
+    return phases
+
+
+def results(config: Path, *, pairs: int) -> Iterator[Result]:
+    starts = {"warm": [], "cold": []}
+    with tempfile.TemporaryDirectory() as kept:
+        start(config, kept)
+
+        def warm():
+            starts["warm"].append(start(config, kept))
+            return starts["warm"][-1]["total"]
+
+        def cold():
+            with tempfile.TemporaryDirectory() as empty:
+                starts["cold"].append(start(config, empty))
+            return starts["cold"][-1]["total"]
+
+        comparison = compare_steadily(warm, cold, pairs=pairs)
+    figures = {
+        f"{kind} {phase} (s)": statistics.median(phases[phase] for phases in several)
+        for kind, several in starts.items()
+        for phase in several[0]
+    }
+    yield Result("startup", "warm start", "cold start", comparison, figures)
+
+
+def main() -> int:
+    parser = options_parser(__doc__)
+    parser.set_defaults(pairs=4)
+    parser.add_argument("--config", type=Path, default=ROOT / "configs/s9_quick.py")
+    parser.add_argument("--probe", action="store_true", help="be one start; print its seconds")
+    given = parser.parse_args()
+    if given.probe:
+        print(json.dumps(probe(given.config)))
+        return 0
+    return finish("startup", show(results(given.config, pairs=given.pairs)), given.out)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
