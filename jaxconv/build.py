@@ -121,9 +121,7 @@ def build_results(config: ConfigDict, dataset: Dataset, state: TrainState) -> Re
         test_images=dataset.test.images,
         test_labels=dataset.test.labels,
         probabilities=predict(step, state, dataset.test.images, batch_size=batch_size),
-        augmentations=named_augmentations(
-            build_pipeline(config), image, seed=config.seed, engine=engine
-        ),
+        augmentations=named_augmentations(build_pipeline(config), image, engine=engine),
         epoch=int(state.step) // steps_of(len(dataset.train.labels), batch_size),
         parameters=sum(array.size for array in jax.tree.leaves(state.params)),
     )

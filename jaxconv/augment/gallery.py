@@ -11,14 +11,15 @@ from jaxconv.augment.pipeline import Transform
 
 
 def named_augmentations(
-    pipeline: Sequence[Transform], image: np.ndarray, *, seed: int, engine: str = "device"
+    pipeline: Sequence[Transform], image: np.ndarray, *, seed: int = 1, engine: str = "device"
 ) -> list[tuple[str, np.ndarray]]:
     """Show what each transform of a pipeline does to one image.
 
     Args:
         pipeline: transforms from `parse_pipeline` for the same engine.
         image: uint8 [h, w, c].
-        seed: of the parameters drawn.
+        seed: of the parameters drawn; by default one that leaves something to see of each transform
+            of the documented pipeline (its brightness may well turn an image black).
         engine: 'device' or 'albumentations'.
 
     Returns:
