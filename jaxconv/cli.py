@@ -66,7 +66,7 @@ def augmentations(argv: Sequence[str]) -> None:
     require_devices()
     pipeline, data = build_pipeline(config), _dataset(config)
     image, engine = data.train.images[0], config.augment.engine
-    shown = named_augmentations(pipeline, image, seed=config.seed, engine=engine)
+    shown = named_augmentations(pipeline, image, engine=engine)
     title = f"One image of {data.name} under each augmentation"
     _save(figures.augmentations(shown, title=title), flags.out)
 
