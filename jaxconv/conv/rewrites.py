@@ -255,37 +255,55 @@ def _inner(x: jax.Array, y: jax.Array) -> jax.Array:
     return jnp.ones(len(pixels), wide) @ pixels
 
 
-# Dense kernels: the gradient of the kernel in pieces.
+# Any other kernel on a CPU: its gradient as one more convolution, in pieces.
 
 PIXELS_A_PIECE = 4096
 MOST_PIECES = 32
 
 
-def is_dense_on_cpu(case: Case) -> bool:
+def is_on_cpu(case: Case) -> bool:
+    return case.backend == "cpu"
+
+
+def is_stretched_on_cpu(case: Case) -> bool:
     window = case.window
-    plain = window.stride == window.input_dilation == (1, 1) and window.groups == 1
-    return plain and case.backend == "cpu"
+    return is_on_cpu(case) and window.input_dilation != (1, 1) == window.stride
 
 
-def dense_kernel_gradient(x, cotangent, window, kernel_shape):
-    """Convolves x with the cotangent, batch and channels exchanged, in pieces of the batch."""
+def canonical_kernel_gradient(x, cotangent, window, kernel_shape):
+    """Convolves x with the cotangent, batch and channels exchanged, in pieces of the batch.
+
+    Outputs stand `stride` apart, so that the cotangent is a kernel with that dilation.
+    """
     batch, pixels = x.shape[0], prod(cotangent.shape[1:3])
     if batch == 0:
         return jnp.zeros(kernel_shape, x.dtype)
+    kh, kw, per_group, _ = kernel_shape
     pieces = min(-(-batch * pixels // PIXELS_A_PIECE), MOST_PIECES, batch)
     length = -(-batch // pieces)
     wide = _wide(x.dtype)
     total = jnp.zeros((), wide)
     for start in range(0, batch, length):
         part = slice(start, start + length)
-        total = total + lax.conv_general_dilated(
-            jnp.transpose(x[part], (3, 1, 2, 0)).astype(wide),
+        gradient = lax.conv_general_dilated(
+            _batch_as_channels(x[part], window.groups, per_group).astype(wide),
             jnp.transpose(cotangent[part], (1, 2, 0, 3)).astype(wide),
             window.dilation,
             window.padding,
+            lhs_dilation=window.input_dilation,
+            rhs_dilation=window.stride,
             dimension_numbers=DIMENSIONS,
+            feature_group_count=window.groups,
         )
+        total = total + gradient[:, :kh, :kw]  # a stride may leave pixels that no output reads
     return jnp.transpose(total, (1, 2, 0, 3)).astype(x.dtype)
+
+
+def _batch_as_channels(x: jax.Array, groups: int, per_group: int) -> jax.Array:
+    """[b, h, w, groups*c] -> [c, h, w, groups*b]."""
+    b, h, w, _ = x.shape
+    split = jnp.transpose(x.reshape(b, h, w, groups, per_group), (4, 1, 2, 3, 0))
+    return split.reshape(per_group, h, w, groups * b)
 
 
 def definition_kernel_gradient(x, cotangent, window, kernel_shape):
