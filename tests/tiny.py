@@ -1,5 +1,7 @@
 """A run small enough to do many times: 8x8 images, a small network with all that S9Net has."""
 
+import copy
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -69,12 +71,18 @@ class TinyRun:
             step = make_train_step(self.model, self.tx, identity_augment)
             augment = make_host_augment(pipeline, seed=SEED)
             self.run_epoch = make_host_epoch(step, *data, augment, **shared)
-        eval_step = make_eval_step(self.model, make_device_normalize(pipeline))
-        self.evaluate = make_evaluate(eval_step, *examples(TEST, 1), batch_size=BATCH)
+        self.eval_step = make_eval_step(self.model, make_device_normalize(pipeline))
+        self.evaluate = make_evaluate(self.eval_step, *examples(TEST, 1), batch_size=BATCH)
 
         self._initial = jax.device_get(
             init_train_state(self.model, self.tx, jax.random.key(SEED), SHAPE)
         )
+
+    def but(self, **changes):
+        """The same run with attributes replaced, `run_epoch` or `evaluate` for one."""
+        other = copy.copy(self)
+        other.__dict__ |= changes
+        return other
 
     def fresh(self):
         return jax.device_put(self._initial)

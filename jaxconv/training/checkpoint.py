@@ -53,12 +53,16 @@ class Checkpoints:
             ),
             best_fn=test_accuracy,
             cleanup_tmp_directories=not read_only,
-            create=not read_only,
+            create=False,
             read_only=read_only,
+            # Else the threads of a save that can't make its directory wait for minutes at exit.
+            async_options=ocp.AsyncOptions(create_directories_asynchronously=False),
             lightweight_initialize=True,  # what is damaged is found below, one by one
         )
         self.directory = directory
         self.read_only = read_only
+        if not read_only:
+            directory.mkdir(parents=True, exist_ok=True)
         self._manager = ocp.CheckpointManager(directory, options=options)
         self._set_aside_unlisted()
 
@@ -103,7 +107,7 @@ class Checkpoints:
 
         place = self.directory / str(step)
         try:
-            digest = self._manager.metadata(step).custom_metadata["sha256"]
+            digest = (self._manager.metadata(step).custom_metadata or {}).get("sha256")
             with _late_reads_hushed():
                 leaves = _leaves(self._manager.restore(step, args=ocp.args.StandardRestore()))
         except Exception as error:  # of many kinds: Orbax's, TensorStore's, those of json

@@ -1,0 +1,218 @@
+"""`fit` and `evaluate`: exact counts, exact resumption, and no NaN in a checkpoint."""
+
+import logging
+
+import chex
+import jax
+import numpy as np
+import pytest
+from tiny import (
+    EPOCHS,
+    STEPS,
+    TEST,
+    TRAIN,
+    TinyRun,
+    examples,
+    stop_after,
+    timeless,
+)
+
+from jaxconv.training.checkpoint import Checkpoints
+from jaxconv.training.loop import Diverged, Interrupted, make_evaluate, predict
+
+ENGINES = ("device", "albumentations")
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def run(request):
+    return TinyRun(request.param)
+
+
+@pytest.fixture(scope="module")
+def unbroken(run, tmp_path_factory):
+    """The state and the rows of a run that nothing disturbed."""
+    rows = []
+    state = run.fit(tmp_path_factory.mktemp("unbroken"), rows=rows)
+    return jax.device_get(state), rows
+
+
+@pytest.fixture(scope="module")
+def device_run():
+    return TinyRun()
+
+
+def test_rows_say_what_happened(unbroken):
+    state, rows = unbroken
+    assert state.step == EPOCHS * STEPS
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
+    assert [row["step"] for row in rows] == [3, 6, 9, 12]
+    names = "epoch step lr momentum train_loss train_accuracy test_loss test_accuracy seconds"
+    assert all(list(row) == [*names.split(), "images_per_second"] for row in rows)
+    for row in rows:
+        assert round(row["train_accuracy"] * TRAIN / 100, 9) in range(TRAIN + 1)
+        assert round(row["test_accuracy"] * TEST / 100, 9) in range(TEST + 1)
+        assert row["images_per_second"] > 0
+    assert rows[-1]["lr"] == pytest.approx(4e-7)
+    assert rows[-1]["momentum"] == pytest.approx(0.95)
+    assert rows[-1]["train_loss"] < rows[0]["train_loss"]
+
+
+@pytest.mark.parametrize(
+    "stops",
+    [[2 * STEPS], [1], [STEPS - 1], [STEPS + 2, 2, 5], [1] * 8],
+    ids=["2 + 2 epochs", "first step", "before an epoch's end", "three times", "each step"],
+)
+def test_going_on_equals_never_having_stopped(run, unbroken, tmp_path, stops):
+    """Bit for bit: parameters, statistics, optimizer, metrics; stopped anywhere, either engine."""
+    rows = []
+    for calls in stops:
+        with pytest.raises(Interrupted):
+            run.fit(tmp_path, rows=rows, should_stop=stop_after(calls))
+    state = run.fit(tmp_path, rows=rows)
+    chex.assert_trees_all_equal(jax.device_get(state), unbroken[0])
+    assert timeless(rows) == timeless(unbroken[1])
+
+
+@pytest.mark.parametrize("calls", range(1, EPOCHS * STEPS))
+def test_a_stop_loses_no_step(device_run, tmp_path, calls):
+    """Asked at the last step of an epoch, it evaluates first: the epoch's row is not lost."""
+    rows = []
+    with pytest.raises(Interrupted):
+        device_run.fit(tmp_path, rows=rows, should_stop=stop_after(calls))
+    checkpoints = Checkpoints(tmp_path)
+    assert len(rows) == checkpoints.latest_step // STEPS
+    # fit asks once a call, and once more at the end of an epoch
+    assert checkpoints.latest_step == calls - calls // (STEPS + 1)
+    checkpoints.close()
+
+
+def test_what_was_done_after_the_latest_checkpoint_is_done_again(device_run, tmp_path):
+    """As after a kill: the newest checkpoints are gone, the metrics have rows beyond them."""
+    rows, unbroken = [], []
+    state = device_run.fit(tmp_path / "unbroken", rows=unbroken)
+    device_run.fit(tmp_path / "killed", rows=rows, epochs=1)
+    rows.append(dict(unbroken[1]))
+    again = device_run.fit(tmp_path / "killed", rows=rows)
+    chex.assert_trees_all_equal(again, state)
+    assert timeless(rows) == timeless(unbroken)
+
+
+def test_a_finished_run_returns_its_state_at_once(device_run, tmp_path):
+    rows = []
+    state = jax.device_get(device_run.fit(tmp_path, rows=rows))
+    before = list(rows)
+    chex.assert_trees_all_equal(device_run.fit(tmp_path, rows=rows), state)
+    assert rows == before
+
+
+def test_a_stop_in_the_last_evaluation_is_no_stop(device_run, tmp_path):
+    rows = []
+    state = device_run.fit(tmp_path, rows=rows, should_stop=stop_after(EPOCHS * (STEPS + 1) - 1))
+    assert (state.step, len(rows)) == (EPOCHS * STEPS, EPOCHS)
+
+
+def test_a_whole_run_compiles_each_function_once(tmp_path, caplog):
+    run, rows = TinyRun(), []
+    with jax.log_compiles(), caplog.at_level(logging.WARNING):
+        with pytest.raises(Interrupted):
+            run.fit(tmp_path, rows=rows, should_stop=stop_after(4))
+        run.fit(tmp_path, rows=rows)
+    for name in ("call", "eval_step"):
+        assert caplog.text.count(f"Finished XLA compilation of jit({name})") == 1
+
+
+@pytest.fixture(scope="module")
+def hot_run():
+    """A rate at which the loss overflows within an epoch."""
+    return TinyRun(max_lr=1e30)
+
+
+@pytest.mark.parametrize("epochs_before", [0, 1])
+def test_a_nan_ends_the_run_before_it_reaches_a_checkpoint(
+    device_run, hot_run, tmp_path, epochs_before
+):
+    rows = []
+    device_run.fit(tmp_path, rows=rows, epochs=epochs_before)
+    with pytest.raises(Diverged) as caught:
+        hot_run.fit(tmp_path, rows=rows)
+    message = str(caught.value)
+    kept = "checkpoint 3 is good" if epochs_before else "there is no checkpoint yet"
+    assert f"; {kept}; lower --config.max_lr, in a new --workdir" in message
+    assert "is not finite, at a learning rate of about " in message
+    assert "the loss of step " in message
+    assert len(rows) == epochs_before
+    checkpoints = Checkpoints(tmp_path)
+    assert checkpoints.latest_step == (3 if epochs_before else None)
+    checkpoints.close()
+
+
+def test_a_nan_is_named_by_its_step_within_a_step(device_run, tmp_path):
+    """Not at the end of the epoch only: hours may lie between."""
+    seen = []
+
+    def poisoned(state, tally, epoch, done):
+        for state, tally in device_run.run_epoch(state, tally, epoch, done):  # noqa: B020
+            seen.append(int(state.step))
+            yield state, tally._replace(bad_step=np.int32(3)) if state.step >= 4 else tally
+
+    with pytest.raises(Diverged, match=r"the loss of step 3 is not finite.*checkpoint 3 is good"):
+        device_run.but(run_epoch=poisoned).fit(tmp_path, rows=[])
+    assert seen == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("stop", [False, True])
+def test_a_parameter_that_is_not_finite_is_not_saved(device_run, tmp_path, stop):
+    """The loss of the last step was still finite, its gradient was not."""
+
+    def broken(state, tally, epoch, done):
+        for state, tally in device_run.run_epoch(state, tally, epoch, done):  # noqa: B020
+            if state.step == 5:
+                params = jax.tree.map(lambda leaf: leaf * np.nan, state.params)
+                yield state._replace(params=params), tally
+                return
+            yield state, tally
+
+    rows = []
+    should_stop = stop_after(6) if stop else lambda: False
+    with pytest.raises(Diverged, match=r"a parameter after step 5 .*checkpoint 3 is good"):
+        device_run.but(run_epoch=broken).fit(tmp_path, rows=rows, should_stop=should_stop)
+    assert len(rows) == 1
+
+
+def test_a_test_loss_that_is_not_finite_ends_the_run(device_run, tmp_path):
+    rows, measured = [], {"test_loss": np.inf, "test_accuracy": 25.0}
+    with pytest.raises(Diverged, match=r"the test loss after step 3 .*no checkpoint yet"):
+        device_run.but(evaluate=lambda state: measured).fit(tmp_path, rows=rows)
+    assert rows == []
+
+
+@pytest.mark.parametrize(("count", "batch_size"), [(13, 8), (16, 8), (3, 8), (13, 1), (7, 100)])
+def test_evaluation_counts_each_image_once(count, batch_size):
+    """With an eval step that recognises each image; the batch may exceed the split."""
+    images = np.arange(1, count + 1, dtype=np.float32)[:, None]
+    labels = np.zeros(count, np.int32)
+    shapes = set()
+
+    def eval_step(state, batch):
+        shapes.add(batch["image"].shape)
+        kept = np.asarray(batch["image"])[:, 0] * np.asarray(batch["mask"])
+        return {"loss_sum": kept.sum(), "correct": np.sum(kept == 1), "count": batch["mask"].sum()}
+
+    found = make_evaluate(eval_step, images, labels, batch_size=batch_size)(None)
+    assert found["test_loss"] == pytest.approx((count + 1) / 2)
+    assert found["test_accuracy"] == pytest.approx(100 / count)
+    assert shapes == {(batch_size, 1)}
+
+
+def test_evaluation_does_not_depend_on_the_batch_size(device_run):
+    expected = device_run.evaluate(device_run.fresh())
+    for batch_size in (1, 5, 64):
+        evaluate = make_evaluate(device_run.eval_step, *examples(TEST, 1), batch_size=batch_size)
+        assert evaluate(device_run.fresh()) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 5, 9])
+def test_prediction_covers_each_image_in_order(batch_size):
+    images = np.arange(5, dtype=np.float32)[:, None]
+    found = predict(lambda state, batch: 10 * batch, None, images, batch_size=batch_size)
+    np.testing.assert_array_equal(found, 10 * images)
