@@ -91,6 +91,7 @@ def fit_here(config: ConfigDict, run: run_dir.RunDir, dataset: Dataset, stop: St
     from jaxconv.training.checkpoint import Checkpoints
     from jaxconv.training.loop import Interrupted, fit, go_on
 
+    checkpoints = Checkpoints(run.checkpoints)
     training = build.build_training(config, dataset)
     image_shape = dataset.train.images.shape[1:]
     model = build.build_model(config, len(dataset.class_names))
@@ -101,13 +102,12 @@ def fit_here(config: ConfigDict, run: run_dir.RunDir, dataset: Dataset, stop: St
         run_dir.append_metrics(run, row)
         print(format_row(row, config.epochs), flush=True)
 
-    checkpoints = Checkpoints(run.checkpoints)
     progress = go_on(training.state, checkpoints)
     step = int(progress.state.step)
     run_dir.truncate_metrics(run, after_epoch=step // training.steps_per_epoch)
-    print(f"{'goes on' if step else 'starts'} at step {step} in {run.path}", flush=True)
     try:
         with stop.deferred(), contextlib.closing(checkpoints):
+            print(f"{'goes on' if step else 'starts'} at step {step} in {run.path}", flush=True)
             return fit(
                 progress,
                 epochs=config.epochs,

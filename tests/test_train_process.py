@@ -1,0 +1,355 @@
+"""train.py as a user meets it: killed and gone on with, given bad input, watched from outside."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from train_process import CONFIG, ROOT, SMALL, STEPS, Train, final_digest, metrics
+
+import train
+from jaxconv import build
+from jaxconv.report import run_dir
+from jaxconv.report.lock import sole_trainer
+from jaxconv.training.signals import Stopped, StopRequest
+
+# Runs train.py's main; tells of every host that was asked for and of what was imported.
+WATCHED = """
+import sys
+asked = []
+def watch(event, args):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"):
+        asked.append((event, str(args[1:])))
+sys.addaudithook(watch)
+import train
+code = train.main(sys.argv[1:])
+print("asked:", asked)
+print("imported:", sorted({"tensorflow", "torch", "jax", "orbax"} & set(sys.modules)))
+sys.exit(code)
+"""
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("compiled")
+
+
+@pytest.fixture
+def start(cache):
+    """Starts a process of train.py in a workdir; none outlives the test."""
+    started = []
+
+    def start(workdir, *flags):
+        started.append(Train(workdir, cache, *flags))
+        return started[-1]
+
+    yield start
+    for run in started:
+        run.kill()
+
+
+@pytest.fixture(scope="module")
+def unbroken(cache, tmp_path_factory):
+    """A run that nothing disturbs, watched from inside."""
+    workdir = tmp_path_factory.mktemp("unbroken")
+    run = Train(workdir, cache, program=("-c", WATCHED))
+    assert run.end() == 0, run.errors
+    return workdir, run
+
+
+def test_a_run_contacts_no_host_and_imports_no_other_framework(unbroken):
+    _, run = unbroken
+    assert run.lines[-2:] == ["asked: []", "imported: ['jax', 'orbax']"]
+
+
+def test_a_run_says_first_what_it_runs_on_and_with(unbroken):
+    workdir, run = unbroken
+    assert re.match(r"device: \d+ x .+ \(cpu\), JAX ", run.lines[0])
+    assert run.lines[1].startswith("data: shapes10 (shapes10 is the only source asked for)")
+    assert run.lines[2] == f"starts at step 0 in {workdir}"
+    assert [line[:11] for line in run.lines[3:-3]] == [f"epoch   {n}/4" for n in range(1, 5)]
+    assert run.lines[-3] == f"report: {workdir / 'report.html'}"
+    assert run.errors == ""
+
+
+def test_signals_lose_nothing(unbroken, start, tmp_path):
+    """SIGTERM before the first step is compiled, SIGINT in an epoch, SIGKILL in a save."""
+    first = start(tmp_path).until("starts at step 0").send(signal.SIGTERM)
+    assert first.end() == 143
+    assert first.errors.strip() == "SIGTERM: saving, then stopping (Ctrl-C again: at once)"
+    assert first.lines[-1].startswith("saved at step 1; to go on: python train.py --config configs")
+
+    second = start(tmp_path).until("epoch   2/4").send(signal.SIGINT)
+    assert second.lines[2] == f"goes on at step 1 in {tmp_path}"
+    assert second.end() == 130
+    (step,) = re.findall(r"^saved at step (\d+);", second.lines[-1])
+    assert 2 * STEPS <= int(step) <= 3 * STEPS
+
+    third = start(tmp_path).until("epoch   3/4").send(signal.SIGKILL)
+    assert third.lines[2] == f"goes on at step {step} in {tmp_path}"
+    assert third.end() == -signal.SIGKILL
+
+    last = start(tmp_path).until("epoch   4/4").send(signal.SIGTERM)
+    assert last.end() in (0, 143)  # the report is written, or not
+    assert final_digest(tmp_path) == final_digest(unbroken[0])
+    assert metrics(tmp_path) == metrics(unbroken[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["device", "albumentations"])
+def test_fifty_signals_at_drawn_moments(start, tmp_path, engine):
+    """In start-up, compilation, training, evaluation, saves and the report; then going on."""
+    source = random.Random(engine)
+    flags = (f"--config.augment.engine={engine}",)
+    unbroken = tmp_path / "unbroken"
+    assert start(unbroken, *flags).end() == 0
+    sent, runs, codes = 0, 0, set()
+    while sent < 25:
+        workdir, runs = tmp_path / str(runs), runs + 1
+        done = False
+        while not done:
+            run = start(workdir, *flags)
+            number = source.choice([signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+            twice = source.random() < 0.2
+            done = run.wait(source.uniform(0.3, 12)) or sent >= 25
+            if not done:
+                run.send(number)
+                if twice:
+                    run.wait(0.05) or run.send(signal.SIGINT)
+                sent += 1
+            code = run.end()
+            codes.add(code)
+            assert code in (0, 130, 143, -signal.SIGINT, -signal.SIGTERM, -signal.SIGKILL)
+            assert code > 0 or not done or code == 0
+            started = any(line.startswith("device:") for line in run.lines)
+            assert not (started and code in (-signal.SIGINT, -signal.SIGTERM))
+            done = code == 0
+        assert final_digest(workdir) == final_digest(unbroken)
+        assert metrics(workdir) == metrics(unbroken)
+    assert {0, 130, 143, -signal.SIGKILL} <= codes
+
+
+def outcome(capsys, *argv):
+    """The exit code, and the one line of a refusal without its `error: `."""
+    code = train.main(argv)
+    *_, line = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    return code, line.removeprefix("error: ")
+
+
+@pytest.fixture(autouse=True)
+def untouched_allocator(monkeypatch):
+    """These settings are for a process that trains, not for one that tests."""
+    monkeypatch.setattr("jaxconv.training.memory.keep_freed_memory", lambda: False)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ([], "no --config given; name a config file, as in --config configs/s9.py"),
+        (["--config", "configs/s8.py"], "--config configs/s8.py: no such file; did you mean"),
+        (["--config", "configs"], "--config configs: no such file; "),
+        ([*SMALL, "--config.epoch=3"], "did you mean --config.epochs?"),
+        ([*SMALL, "config.epochs=3"], "config.epochs=3: unknown; did you mean --config.epochs?"),
+        ([*SMALL, "--config.batch_size=many"], "--config.batch_size=many: expected a whole number"),
+        ([*SMALL, "--config.batch_size=0"], "config.batch_size=0: expected a whole number of at"),
+        ([*SMALL, "--config.max_lr=nan"], "config.max_lr=nan: expected a number above 0"),
+        ([*SMALL, "--config.data.sources=mnist"], "expected one or more of cifar10, shapes10"),
+        ([*SMALL, "--config.augment.transforms=(('Blurr', {}),)"], "Blurr"),
+        ([*SMALL, "--config.augment.transforms=(('Rotate', {'limits': 3}),)"], "limits"),
+        ([*SMALL, "--worksdir=x"], "--worksdir=x: unknown; did you mean --workdir?"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_code_2(capsys, tmp_path, monkeypatch, argv, message):
+    monkeypatch.chdir(ROOT)
+    code, line = outcome(capsys, *argv, *(["--workdir", str(tmp_path / "new")] if argv else []))
+    assert code == 2
+    assert message in line
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("name", ["file", "file/below", "/proc/none"])
+def test_a_workdir_that_cannot_be_is_refused(capsys, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "file").write_text("precious")
+    code, line = outcome(capsys, *SMALL, "--workdir", str(tmp_path / name))
+    assert code == 1
+    assert f"cannot write to workdir {tmp_path / name} (" in line
+    assert "give a --workdir that you can write to" in line
+    assert (tmp_path / "file").read_text() == "precious"
+
+
+@pytest.fixture
+def stopped_at_training(monkeypatch):
+    """`train.main` comes as far as building the training, which is told by an exception."""
+
+    class Reached(Exception):
+        pass
+
+    def reach(config, dataset):
+        raise Reached
+
+    monkeypatch.setattr(build, "build_training", reach)
+    monkeypatch.chdir(ROOT)
+    return Reached
+
+
+@pytest.fixture
+def workdir(stopped_at_training, tmp_path):
+    """A run directory that belongs to SMALL."""
+    with pytest.raises(stopped_at_training):
+        train.main([*SMALL, "--workdir", str(tmp_path / "run")])
+    return tmp_path / "run"
+
+
+def test_a_relative_workdir_is_one_of_here(stopped_at_training, tmp_path, monkeypatch):
+    config = str(ROOT / CONFIG[1])
+    monkeypatch.chdir(tmp_path)
+    for flags, place in ((["--workdir", "here/run"], "here/run"), ([], "runs/s9_quick")):
+        with pytest.raises(stopped_at_training):
+            train.main(["--config", config, *SMALL[2:], *flags])
+        assert (tmp_path / place / "config.json").is_file()
+
+
+def test_the_workdir_of_another_config_is_refused(capsys, workdir):
+    before = (workdir / "config.json").read_text()
+    code, line = outcome(capsys, *SMALL, "--config.seed=1", "--workdir", str(workdir))
+    assert code == 1
+    assert f"workdir {workdir} belongs to another config: seed is 0 there and 1 now" in line
+    assert (workdir / "config.json").read_text() == before
+
+
+def test_where_the_data_lie_may_change(stopped_at_training, workdir, tmp_path):
+    flags = [f"--config.data.dir={tmp_path}", "--config.data.download=true"]
+    with pytest.raises(stopped_at_training):
+        train.main([*SMALL, *flags, "--workdir", str(workdir)])
+
+
+@pytest.mark.parametrize(("name", "before"), [("name", "cifar10"), ("train", 50_000), ("test", 1)])
+def test_other_data_than_before_are_refused(capsys, workdir, name, before):
+    """As where CIFAR-10 was at hand at first, and is not any more."""
+    file = workdir / "environment.json"
+    environment = json.loads(file.read_text())
+    now = environment["data"][name]
+    environment["data"][name] = before
+    file.write_text(json.dumps(environment))
+    code, line = outcome(capsys, *SMALL, "--workdir", str(workdir))
+    assert code == 1
+    assert f"was trained on other data: {name} was {before} and is {now} now" in line
+
+
+def test_a_second_run_in_one_workdir_is_refused(capsys, stopped_at_training, workdir):
+    with sole_trainer(run_dir.load(workdir)):
+        code, line = outcome(capsys, *SMALL, "--workdir", str(workdir))
+    assert code == 1
+    assert line.startswith(f"process {os.getpid()} is training in {workdir}; wait until it ends")
+    with pytest.raises(stopped_at_training):
+        train.main([*SMALL, "--workdir", str(workdir)])
+
+
+def test_cifar10_alone_and_not_at_hand_is_an_error(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for name in ("TFDS_DATA_DIR", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    flags = ["--config.data.sources=cifar10", "--workdir", str(tmp_path / "run")]
+    code, line = outcome(capsys, *CONFIG, *flags)
+    assert code == 1
+    assert "cifar10 is not at hand" in line
+
+
+def test_a_corrupt_archive_is_an_error(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for name in ("TFDS_DATA_DIR", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    archive = tmp_path / "cifar-10-binary.tar.gz"
+    archive.write_bytes(b"\x1f\x8b" + bytes(1000))
+    flags = [f"--config.data.dir={tmp_path}", "--workdir", str(tmp_path / "run")]
+    code, line = outcome(capsys, *CONFIG, *flags)
+    assert code == 1
+    assert str(archive) in line
+
+
+@pytest.mark.parametrize(
+    ("raised", "message"),
+    [
+        (MemoryError(), "out of memory; what the last checkpoint holds is kept: lower"),
+        ("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.", "out of memory; what the last"),
+        (OSError(28, "No space left on device"), "No space left on device; what the last check"),
+    ],
+    ids=["host memory", "device memory", "disk"],
+)
+def test_running_out_of_something_is_a_line(capsys, tmp_path, monkeypatch, raised, message):
+    from jax.errors import JaxRuntimeError
+
+    error = JaxRuntimeError(raised) if isinstance(raised, str) else raised
+
+    def exhaust(config, dataset):
+        raise error
+
+    monkeypatch.setattr(build, "build_training", exhaust)
+    monkeypatch.chdir(ROOT)
+    code, line = outcome(capsys, *SMALL, "--workdir", str(tmp_path / "run"))
+    assert code == 1
+    assert message in line
+
+
+def test_an_error_of_xla_that_is_none_of_the_user_keeps_its_traceback(tmp_path, monkeypatch):
+    from jax.errors import JaxRuntimeError
+
+    def fail(config, dataset):
+        raise JaxRuntimeError("INTERNAL: a bug")
+
+    monkeypatch.setattr(build, "build_training", fail)
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(JaxRuntimeError, match="INTERNAL"):
+        train.main([*SMALL, "--workdir", str(tmp_path / "run")])
+
+
+@pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="this machine has an NVIDIA GPU")
+def test_a_gpu_that_is_not_there_is_code_2(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "train.py", *SMALL, "--workdir", str(tmp_path / "run")],
+        cwd=ROOT,
+        env=os.environ | {"JAX_PLATFORMS": "cuda"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 2
+    *_, line = done.stderr.splitlines()  # JAX's own log may come before
+    assert line.startswith("error: JAX_PLATFORMS=cuda: no such device here (")
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+)
+def test_a_signal_before_training_ends_the_process_at_once(
+    capsys, tmp_path, monkeypatch, number, code
+):
+    """Nothing is to be saved then: a download must not go on."""
+    monkeypatch.setattr(build, "build_dataset", lambda config: signal.raise_signal(number))
+    monkeypatch.chdir(ROOT)
+    before = signal.getsignal(number)
+    found, line = outcome(capsys, *SMALL, "--workdir", str(tmp_path / "run"))
+    assert (found, line) == (code, "stopped at once; what the last checkpoint holds is kept")
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_first_signal_is_noted_and_a_second_sigint_is_not(capfd, number, code):
+    with StopRequest() as stop, stop.deferred():
+        assert not stop()
+        assert stop.exit_code == 0
+        signal.raise_signal(number)
+        assert stop()
+        signal.raise_signal(signal.SIGTERM)  # a scheduler may repeat it
+        assert stop.exit_code == code
+        with pytest.raises(Stopped):
+            signal.raise_signal(signal.SIGINT)
+    name = signal.Signals(number).name
+    assert capfd.readouterr().err == f"\n{name}: saving, then stopping (Ctrl-C again: at once)\n"
