@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxconv.conv import rewrites
+from jaxconv.conv import arithmetic, rewrites
 from jaxconv.conv.rewrites import Case
 from jaxconv.conv.window import (
     Window,
@@ -71,10 +71,6 @@ def _backward(window, residuals, cotangent):
 convolve.defvjp(_forward, _backward)
 
 
-def _has_crop(case):
-    return min(min(pads) for pads in case.window.padding) < 0
-
-
 def _cropped(x, kernel, window):
     rest, smaller = crop(x, window)
     if 0 in rest.shape[1:3]:  # the kernel reads padding only
@@ -90,36 +86,13 @@ def _cropped_kernel_gradient(x, cotangent, window, kernel_shape):
     return kernel_gradient(rest, cotangent, smaller, kernel_shape)
 
 
-def _trips_xla(case):
-    outputs = output_hw(case.window, case.x_shape[1:3], case.kernel_shape[:2])
-    return any(_trip_axes(case.window, case.kernel_shape[:2], outputs))
-
-
-def _trip_axes(window, kernel_hw, outputs):
-    """Along which axes to ask for one pixel more; see the row "lengthened"."""
-    options = zip(window.input_dilation, window.padding, window.dilation, strict=True)
-    return [
-        option == (2, (0, 0), 1) and 2 in sizes
-        for option, sizes in zip(options, zip(kernel_hw, outputs, strict=True), strict=True)
-    ]
-
-
-def _longer_window(x, window, kernel_shape):
-    outputs = output_hw(window, x.shape[1:3], kernel_shape[:2])
-    more = [int(trips) for trips in _trip_axes(window, kernel_shape[:2], outputs)]
-    padding = tuple(
-        (low, high + pixel) for (low, high), pixel in zip(window.padding, more, strict=True)
-    )
-    return window._replace(padding=padding), more, outputs
-
-
 def _lengthened(x, kernel, window):
-    longer, _, (h, w) = _longer_window(x, window, kernel.shape)
+    longer, _, (h, w) = rewrites.lengthen(x, window, kernel.shape)
     return convolve(x, kernel, longer)[:, :h, :w]
 
 
 def _lengthened_kernel_gradient(x, cotangent, window, kernel_shape):
-    longer, (more_h, more_w), _ = _longer_window(x, window, kernel_shape)
+    longer, (more_h, more_w), _ = rewrites.lengthen(x, window, kernel_shape)
     config = [(0, 0, 0), (0, more_h, 0), (0, more_w, 0), (0, 0, 0)]
     cotangent = lax.pad(cotangent, jnp.zeros((), cotangent.dtype), config)
     return kernel_gradient(x, cotangent, longer, kernel_shape)
@@ -159,13 +132,13 @@ LOWERINGS = (
     # A 1x1 kernel is a matrix product over pixels; it pads and crops by itself.
     Lowering(
         "pointwise",
-        rewrites.is_pointwise,
-        rewrites.pointwise,
-        rewrites.pointwise_kernel_gradient,
+        arithmetic.is_pointwise,
+        arithmetic.pointwise,
+        arithmetic.pointwise_kernel_gradient,
     ),
     # Correctness: with negative padding XLA's CPU kernels read outside the image and give garbage
     # (openxla/xla issue 48713), so that a crop is a slice.
-    Lowering("cropped", _has_crop, _cropped, _cropped_kernel_gradient),
+    Lowering("cropped", rewrites.has_crop, _cropped, _cropped_kernel_gradient),
     # Stride and dilation share a factor g: only every g-th pixel is read, so the others are
     # dropped first, and the kernel loses its holes.
     Lowering("decimated", rewrites.can_decimate, _decimated, _decimated_kernel_gradient),
@@ -175,18 +148,18 @@ LOWERINGS = (
     # plain loops over all channels.
     Lowering(
         "depthwise",
-        rewrites.is_depthwise,
-        rewrites.depthwise,
-        rewrites.depthwise_kernel_gradient,
+        arithmetic.is_depthwise,
+        arithmetic.depthwise,
+        arithmetic.depthwise_kernel_gradient,
     ),
     # Correctness: of two taps (or two outputs) on an image stretched by two without padding, XLA's
     # simplifier exchanges image and kernel wrongly, and aborts the process (jax 0.10 to 0.12).
-    Lowering("lengthened", _trips_xla, _lengthened, _lengthened_kernel_gradient),
+    Lowering("lengthened", rewrites.trips_xla, _lengthened, _lengthened_kernel_gradient),
     # JAX's kernel gradients have other layouts than XLA's fast kernels take: 1 to 2 times slower,
     # 4 to 170 times with groups (one contraction each), and 10 to 110 times in any loop. This one
     # is canonical. Of one long contraction the data falls out of the cache; pieces stay in it.
     # A stretched image is mostly zeros: there the cotangent is read with a stride instead.
-    Lowering("stretched", rewrites.is_stretched_on_cpu, definition, _exchanged_kernel_gradient),
-    Lowering("canonical", rewrites.is_on_cpu, definition, rewrites.canonical_kernel_gradient),
-    Lowering("definition", lambda case: True, definition, rewrites.definition_kernel_gradient),
+    Lowering("stretched", arithmetic.is_stretched_on_cpu, definition, _exchanged_kernel_gradient),
+    Lowering("canonical", arithmetic.is_on_cpu, definition, arithmetic.canonical_kernel_gradient),
+    Lowering("definition", lambda case: True, definition, arithmetic.definition_kernel_gradient),
 )

@@ -1,0 +1,200 @@
+"""Ways to do the multiplying and adding: matrix products, shifted sums, gradients in pieces.
+
+Each predicate tells for which cases a way is meant; the functions beside it compute the convolution
+and the gradient of its kernel. `lowering.py` says which is taken when.
+"""
+
+from math import gcd, prod
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxconv.conv.rewrites import Case
+from jaxconv.conv.window import DIMENSIONS, Window, definition, output_hw
+
+# Pointwise: a matrix product.
+
+
+def is_pointwise(case: Case) -> bool:
+    window = case.window
+    single = case.kernel_shape[:2] == (1, 1) and window.groups == 1
+    return single and window.stride == window.input_dilation == (1, 1)
+
+
+def _pad_and_crop(window: Window) -> tuple[list, list]:
+    """The padding of h and w in two parts: zeros around the input, and what the output loses.
+
+    Padding before the product and cropping after it costs a few pixels more, but both are fused
+    with the neighbours, where the product would wait for a copy of its own.
+    """
+    pad = [(max(low, 0), max(high, 0), 0) for low, high in window.padding]
+    crop = [(min(low, 0), min(high, 0), 0) for low, high in window.padding]
+    return pad, crop
+
+
+def _pad_space(x: jax.Array, config: list) -> jax.Array:
+    if all(amount == (0, 0, 0) for amount in config):
+        return x
+    return lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *config, (0, 0, 0)])
+
+
+def pointwise(x: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
+    pad, crop = _pad_and_crop(window)
+    product = lax.dot_general(
+        _pad_space(x, pad),
+        kernel[0, 0],
+        (((3,), (0,)), ((), ())),
+        preferred_element_type=_wide(x.dtype),
+    )
+    return _pad_space(product.astype(x.dtype), crop)
+
+
+def pointwise_kernel_gradient(x, cotangent, window, kernel_shape):
+    pad, crop = _pad_and_crop(window)
+    uncrop = [(-low, -high, 0) for low, high, _ in crop]
+    x, cotangent = _pad_space(x, pad), _pad_space(cotangent, uncrop)
+    return _contract_pixels(x, cotangent).astype(x.dtype).reshape(kernel_shape)
+
+
+def _contract_pixels(x: jax.Array, y: jax.Array) -> jax.Array:
+    """[b, h, w, c], [b, h, w, o] -> [c, o], summed over batch and space.
+
+    In pieces: of one long product XLA transposes an operand, computing its producers once more.
+    """
+    pieces = gcd(x.shape[0], 16) or 1
+    x, y = (array.reshape(pieces, -1, array.shape[3]) for array in (x, y))
+    products = lax.dot_general(
+        x, y, (((1,), (1,)), ((0,), (0,))), preferred_element_type=_wide(x.dtype)
+    )
+    return products.sum(axis=0)
+
+
+# Depthwise: one multiply-add for each tap, over all channels at once.
+
+MOST_TAPS = 64  # each is written out in the program
+
+
+def is_depthwise(case: Case) -> bool:
+    kh, kw, per_group, out = case.kernel_shape
+    alone = per_group == 1 or out == case.window.groups
+    return case.window.groups > 1 and alone and kh * kw <= MOST_TAPS
+
+
+def _taps(x: jax.Array, window: Window, kernel_shape: tuple[int, ...]):
+    """For each tap (i, j): what it reads of x, [b, h', w', c]."""
+    config = [
+        (low, high, dilation - 1)
+        for (low, high), dilation in zip(window.padding, window.input_dilation, strict=True)
+    ]
+    h, w = output_hw(window, x.shape[1:3], kernel_shape[:2])
+    x = _pad_space(x, config)
+    (stride_h, stride_w), (dilation_h, dilation_w) = window.stride, window.dilation
+    for i in range(kernel_shape[0]):
+        rows = slice(i * dilation_h, i * dilation_h + (h - 1) * stride_h + 1, stride_h)
+        for j in range(kernel_shape[1]):
+            columns = slice(j * dilation_w, j * dilation_w + (w - 1) * stride_w + 1, stride_w)
+            yield i, j, x[:, rows, columns]
+
+
+def _wide(dtype: jnp.dtype) -> jnp.dtype:
+    return jnp.promote_types(dtype, jnp.float32)
+
+
+def depthwise(x: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
+    kh, kw, per_group, out = kernel.shape
+    multiplier = out // window.groups
+    # Either per_group or multiplier is 1: kernel [kh, kw, groups * max of the two].
+    flat = jnp.swapaxes(kernel.reshape(kh, kw, per_group, window.groups, multiplier), 2, 3)
+    flat = flat.reshape(kh, kw, -1).astype(_wide(x.dtype))
+    wide = jnp.repeat(x, multiplier, axis=3) if multiplier > 1 else x
+    total = sum(
+        part.astype(flat.dtype) * flat[i, j][None, None, None]
+        for i, j, part in _taps(wide, window, kernel.shape)
+    )
+    if per_group > 1:
+        total = total.reshape(*total.shape[:3], window.groups, per_group).sum(axis=4)
+    return total.astype(x.dtype)
+
+
+def depthwise_kernel_gradient(x, cotangent, window, kernel_shape):
+    kh, kw, per_group, out = kernel_shape
+    multiplier = out // window.groups
+    wide = jnp.repeat(x, multiplier, axis=3) if multiplier > 1 else x
+    cotangent = jnp.repeat(cotangent, per_group, axis=3) if per_group > 1 else cotangent
+    sums = [_inner(part, cotangent) for _, _, part in _taps(wide, window, kernel_shape)]
+    split = jnp.stack(sums).reshape(kh, kw, window.groups, per_group, multiplier)
+    return jnp.swapaxes(split, 2, 3).reshape(kernel_shape).astype(x.dtype)
+
+
+def _inner(x: jax.Array, y: jax.Array) -> jax.Array:
+    """Sum over b, h, w of x * y, [c], in at least float32.
+
+    The batch is folded into few pieces first: XLA fuses that into one fast loop, where a reduction
+    over sliced operands is a slow one. The rest is a product with ones, which is not fused.
+    """
+    wide = _wide(x.dtype)
+    pieces = gcd(x.shape[0], 16) or 1
+    length = x.shape[0] // pieces
+    parts = [slice(n * length, (n + 1) * length) for n in range(pieces)]
+    folded = sum(x[part].astype(wide) * y[part].astype(wide) for part in parts)
+    pixels = folded.reshape(-1, folded.shape[3])
+    return jnp.ones(len(pixels), wide) @ pixels
+
+
+# Any other kernel on a CPU: its gradient as one more convolution, in pieces.
+
+PIXELS_A_PIECE = 4096
+MOST_PIECES = 32
+
+
+def is_on_cpu(case: Case) -> bool:
+    return case.backend == "cpu"
+
+
+def is_stretched_on_cpu(case: Case) -> bool:
+    window = case.window
+    return is_on_cpu(case) and window.input_dilation != (1, 1) == window.stride
+
+
+def canonical_kernel_gradient(x, cotangent, window, kernel_shape):
+    """Convolves x with the cotangent, batch and channels exchanged, in pieces of the batch.
+
+    Outputs stand `stride` apart, so that the cotangent is a kernel with that dilation.
+    """
+    batch, pixels = x.shape[0], prod(cotangent.shape[1:3])
+    if batch == 0:
+        return jnp.zeros(kernel_shape, x.dtype)
+    kh, kw, per_group, _ = kernel_shape
+    pieces = min(-(-batch * pixels // PIXELS_A_PIECE), MOST_PIECES, batch)
+    length = -(-batch // pieces)
+    wide = _wide(x.dtype)
+    total = jnp.zeros((), wide)
+    for start in range(0, batch, length):
+        part = slice(start, start + length)
+        gradient = lax.conv_general_dilated(
+            _batch_as_channels(x[part], window.groups, per_group).astype(wide),
+            jnp.transpose(cotangent[part], (1, 2, 0, 3)).astype(wide),
+            window.dilation,
+            window.padding,
+            lhs_dilation=window.input_dilation,
+            rhs_dilation=window.stride,
+            dimension_numbers=DIMENSIONS,
+            feature_group_count=window.groups,
+        )
+        total = total + gradient[:, :kh, :kw]  # a stride may leave pixels that no output reads
+    return jnp.transpose(total, (1, 2, 0, 3)).astype(x.dtype)
+
+
+def _batch_as_channels(x: jax.Array, groups: int, per_group: int) -> jax.Array:
+    """[b, h, w, groups*c] -> [c, h, w, groups*b]."""
+    b, h, w, _ = x.shape
+    split = jnp.transpose(x.reshape(b, h, w, groups, per_group), (4, 1, 2, 3, 0))
+    return split.reshape(per_group, h, w, groups * b)
+
+
+def definition_kernel_gradient(x, cotangent, window, kernel_shape):
+    """The gradient that JAX derives from `definition`."""
+    zero = jnp.zeros(kernel_shape, x.dtype)
+    _, pullback = jax.vjp(lambda kernel: definition(x, kernel, window), zero)
+    return pullback(cotangent)[0]
