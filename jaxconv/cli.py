@@ -38,6 +38,15 @@ def summary(argv: Sequence[str]) -> None:
         raise ConfigError(f"--columns {flags.columns}: {error}") from error
 
 
+def costs(argv: Sequence[str]) -> None:
+    """Prints what each convolution costs for the same job."""
+    from jaxconv.models.cost import compare_costs, format_costs
+
+    _plain_parser(costs).parse_args(argv)
+    require_devices()
+    print(format_costs(compare_costs((32, 32, 32), 32)))
+
+
 def stats(argv: Sequence[str]) -> None:
     """Prints the statistics of the training and the test images."""
     from jaxconv.data.dataset import format_statistics
@@ -101,7 +110,7 @@ def misclassified(argv: Sequence[str]) -> None:
 
 VERBS: dict[str, Callable[[Sequence[str]], None]] = {
     verb.__name__: verb
-    for verb in (summary, stats, samples, augmentations, evaluate, misclassified)
+    for verb in (summary, costs, stats, samples, augmentations, evaluate, misclassified)
 }
 
 
