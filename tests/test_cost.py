@@ -52,7 +52,7 @@ def test_depthwise_is_left_out_where_channels_do_not_fit():
 
 
 def test_an_even_kernel_is_refused():
-    with pytest.raises(ValueError, match="kernel_size must be odd .* got 4"):
+    with pytest.raises(ValueError, match=r"kernel_size must be odd .* got 4"):
         compare_costs((8, 8, 4), 4, kernel_size=4)
 
 
