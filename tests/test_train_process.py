@@ -111,27 +111,24 @@ def test_fifty_signals_at_drawn_moments(start, tmp_path, engine):
     sent, runs, codes = 0, 0, set()
     while sent < 25:
         workdir, runs = tmp_path / str(runs), runs + 1
-        done = False
-        while not done:
+        code = None
+        while code != 0:
             run = start(workdir, *flags)
             number = source.choice([signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-            twice = source.random() < 0.2
-            done = run.wait(source.uniform(0.3, 12)) or sent >= 25
-            if not done:
+            if sent < 25 and not run.wait(source.uniform(0.3, 12)):
                 run.send(number)
-                if twice:
-                    run.wait(0.05) or run.send(signal.SIGINT)
+                if source.random() < 0.2:
+                    run.wait(source.uniform(0, 0.2)) or run.send(signal.SIGINT)
                 sent += 1
             code = run.end()
+            code = code if code >= 0 else 128 - code  # as a shell reports it
             codes.add(code)
-            assert code in (0, 130, 143, -signal.SIGINT, -signal.SIGTERM, -signal.SIGKILL)
-            assert code > 0 or not done or code == 0
-            started = any(line.startswith("device:") for line in run.lines)
-            assert not (started and code in (-signal.SIGINT, -signal.SIGTERM))
-            done = code == 0
+            assert code in (0, 130, 137, 143)
+            if any(line.startswith("device:") for line in run.lines):
+                assert "Traceback" not in run.errors
         assert final_digest(workdir) == final_digest(unbroken)
         assert metrics(workdir) == metrics(unbroken)
-    assert {0, 130, 143, -signal.SIGKILL} <= codes
+    assert codes == {0, 130, 137, 143}
 
 
 def outcome(capsys, *argv):

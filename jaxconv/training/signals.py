@@ -19,7 +19,7 @@ class StopRequest:
     """A context in which the two signals raise `Stopped`, so that it is cleaned up behind them.
 
     Inside `deferred()` the first signal is only noted, for a loop that asks `stop()` and saves;
-    a second SIGINT raises even there.
+    a second SIGINT raises even there. Any that follow `Stopped` end the process without cleaning.
     """
 
     def __init__(self) -> None:
@@ -56,6 +56,8 @@ class StopRequest:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if not self._deferred or (self._noted is not None and number == signal.SIGINT):
+            for both in self._before:
+                signal.signal(both, signal.SIG_DFL)
             raise Stopped(number)
         if self._noted is None:
             self._noted = number
