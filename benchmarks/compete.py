@@ -13,7 +13,7 @@ from benchmarks.record import Result, options_parser
 from benchmarks.worker import Worker, WorkerFailed
 
 CPU_MATRIX, GPU_MATRIX = 1536, 8192  # rows, for the rate of a matrix product
-MOST_DIFFERENCE = 2e-3  # of float32 numbers that took different ways, against the largest
+MOST_DIFFERENCE = 1e-3  # of float32 numbers that took different ways, against the largest
 
 
 class Contender(NamedTuple):

@@ -12,8 +12,8 @@ LEARNING_RATE, MOMENTUM, WEIGHT_DECAY = 0.01, 0.9, 1e-4
 CHECKED_STEPS = 3
 # Multiply-adds of S9Net for one image; training adds the gradients of weights and of inputs (none
 # for the first layer's).
-FORWARD_MULTIPLY_ADDS = 14_477_248
-TRAINING_MULTIPLY_ADDS = 42_546_944
+FORWARD_MULTIPLY_ADDS = 14_476_160
+TRAINING_MULTIPLY_ADDS = 42_543_744
 
 
 def draw_weights(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
