@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from jaxconv.models.layers import BatchNorm, Dropout, GlobalAvgPool, ReLU, hash_bits
+from jaxconv.models.layers import BatchNorm, Dropout, GlobalAvgPool, ReLU, dropout, hash_bits
 from jaxconv.models.s9 import S9Net
 
 STORED = json.loads((Path(__file__).parent / "torch_results" / "training.json").read_text())
@@ -234,6 +234,14 @@ def test_dropout_depends_on_its_key_alone():
     np.testing.assert_array_equal(drop(x, 0.5), drop(x, 0.5))
     np.testing.assert_array_equal(drop(x, 0.5), jax.jit(lambda x: drop(x, 0.5))(x))
     assert_fair((drop(x, 0.5) == drop(x, 0.5, seed=1)).mean(), x.size)
+
+
+@pytest.mark.parametrize("words", [(0, 1), (1, 0), (1, 1)])
+def test_dropout_uses_both_words_of_its_key(words):
+    """Else masks would repeat after 2**16 keys or so, instead of 2**32."""
+    x = jnp.ones((16, 8, 8, 4))
+    first, second = (dropout(x, jnp.array(pair, jnp.uint32), 0.5) for pair in ((0, 0), words))
+    assert_fair((first == second).mean(), x.size)
 
 
 def test_dropout_does_nothing_in_evaluation_or_at_rate_0():

@@ -52,7 +52,7 @@ class Checkpoints:
                 [checkpoint_managers.LatestN(2), best]
             ),
             best_fn=test_accuracy,
-            cleanup_tmp_directories=not read_only,
+            cleanup_tmp_directories=True,  # unless read_only
             create=False,
             read_only=read_only,
             # Else the threads of a save that can't make its directory wait for minutes at exit.
