@@ -112,10 +112,10 @@ def test_misclassified_images_are_drawn(workdir, tmp_path, monkeypatch, capsys):
     [
         (
             [],
-            "no verb given; expected one of summary, stats, samples, augmentations, evaluate",
+            "no verb given; expected one of summary, costs, stats, samples, augmentations",
         ),
         (["sumary"], "sumary: unknown verb; did you mean summary?"),
-        (["dance"], "dance: unknown verb; expected one of summary, stats"),
+        (["dance"], "dance: unknown verb; expected one of summary, costs, stats"),
         (["summary", "--columns", "flops"], "--columns flops: unknown column 'flops'; expected"),
         (["summary", "more"], "unrecognized arguments: more; python -m jaxconv summary --help"),
         (["stats", "--config", "nowhere.txt"], "--config nowhere.txt: no such file"),

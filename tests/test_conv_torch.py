@@ -1,7 +1,6 @@
 """Values and gradients against stored PyTorch results: the grid of configurations."""
 
 import json
-from collections import Counter
 from pathlib import Path
 
 import jax
@@ -42,28 +41,13 @@ def inputs(number):
     return x, *(draw(f"grid {number} kernel {i}", shape) for i, shape in enumerate(case["kernels"]))
 
 
-@pytest.fixture(scope="module")
-def tally(request):
-    """Counts what was compared, and says so in the terminal when all is done."""
-    counts = Counter()
-    yield counts
-    terminal, capture = map(
-        request.config.pluginmanager.get_plugin, ("terminalreporter", "capturemanager")
-    )
-    with capture.global_and_fixture_disabled():
-        terminal.write_line(
-            "\nPyTorch grid: {configurations} configurations, {values} values and {gradients} "
-            "gradients within 1e-5 relative".format_map(counts)
-        )
-
-
 def describe(number):
     case = CASES[number]
     return f"{number}-{case['function']}"
 
 
 @pytest.mark.parametrize("number", range(len(CASES)), ids=describe)
-def test_value_and_gradients_equal_pytorch(number, tally):
+def test_value_and_gradients_equal_pytorch(number, record_property):
     case = CASES[number]
     function = getattr(jaxconv, case["function"])
 
@@ -78,7 +62,8 @@ def test_value_and_gradients_equal_pytorch(number, tally):
         )
     differences = [difference(*both) for both in zip(given, EXPECTED[number], strict=True)]
     assert max(differences) <= TOLERANCE, (case, differences)
-    tally.update(configurations=1, values=1, gradients=len(differences) - 1)
+    record_property("PyTorch grid: values", 1)
+    record_property("PyTorch grid: gradients", len(differences) - 1)
 
 
 @pytest.mark.parametrize("number", range(len(CASES)), ids=describe)
