@@ -2,13 +2,16 @@
 
 import math
 import statistics
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 Slot = Callable[[], float]
 """Does some of the work once more; returns the seconds that one unit of it (a step) took."""
 
 MOST_DRIFT = 0.05  # how far the same work may seem from itself
+MOST_BUSY = 0.25  # share of the processors that others may use
 MOST_ATTEMPTS = 3
 
 
@@ -22,7 +25,8 @@ class Comparison(NamedTuple):
     a_seconds: float  # medians, a unit of work
     b_seconds: float
     same: float  # A over A or B over B, whichever median is farther from 1
-    steady: bool  # whether `same` is within MOST_DRIFT of 1
+    steady: bool  # whether `same` is within MOST_DRIFT of 1, on a machine that others left alone
+    busy: float = 0.0  # share of the processors that others used, before or after
 
 
 def compare(a: Slot, b: Slot, *, pairs: int = 8) -> Comparison:
@@ -59,14 +63,47 @@ def _median_of_repeats(times: list[float]) -> float:
 
 
 def compare_steadily(
-    a: Slot, b: Slot, *, pairs: int = 8, attempts: int = MOST_ATTEMPTS
+    a: Slot,
+    b: Slot,
+    *,
+    pairs: int = 8,
+    attempts: int = MOST_ATTEMPTS,
+    others: Callable[[], float] | None = None,
 ) -> Comparison:
-    """`compare`, again where the same work differed from itself; the last may be unsteady."""
+    """`compare`, again where the machine was not steady; the last attempt may be unsteady, too.
+
+    Steady work of others is worse than noise: it slows those most whose threads wait for each
+    other (PyTorch's ten times, XLA's three), and no repetition shows it. `others` tells the share
+    of the processors in use while nothing of ours runs.
+    """
+    others = others or others_busy
     for _ in range(attempts):
+        before = others()
         comparison = compare(a, b, pairs=pairs)
-        if comparison.steady:
+        busy = max(before, others())
+        steady = comparison.steady and busy <= MOST_BUSY
+        comparison = comparison._replace(steady=steady, busy=busy)
+        if steady:
             break
     return comparison
+
+
+def others_busy(seconds: float = 0.2) -> float:
+    """The share of the processors in use, watched for `seconds`; 0 where the system can't tell."""
+    first = _processor_ticks()
+    time.sleep(seconds)
+    idle, total = (b - a for a, b in zip(first, _processor_ticks(), strict=True))
+    return 1 - idle / total if total else 0.0
+
+
+def _processor_ticks() -> tuple[int, int]:
+    """Clock ticks of all processors since the system began: idle ones, all."""
+    try:
+        fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    except OSError:
+        return 0, 0
+    ticks = [int(field) for field in fields[:8]]  # user nice system idle iowait irq softirq steal
+    return ticks[3] + ticks[4], sum(ticks)
 
 
 def units_for(seconds: float, unit_seconds: float) -> int:

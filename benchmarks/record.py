@@ -31,7 +31,8 @@ class Result(NamedTuple):
             f"{c.ratio:6.2f}x ({c.low:.2f} to {c.high:.2f}, {c.pairs} pairs)  "
             f"{self.ours}, {self.against}  [{_time(c.a_seconds)} against {_time(c.b_seconds)}]"
             + _figures(self.figures)
-            + ("" if c.steady else f"  UNSTEADY: the same work differed {c.same:.2f}x")
+            + ("" if c.steady else f"  UNSTEADY: the same work differed {c.same:.2f}x, ")
+            + ("" if c.steady else f"others used {c.busy:.0%} of the processors")
         )
 
 

@@ -15,7 +15,7 @@ from benchmarks import problem, targets, variants
 from benchmarks.compete import Contender, Settings, check_same, race
 from benchmarks.flax_s9 import FlaxS9
 from benchmarks.grid import CASES
-from benchmarks.measure import Comparison, compare, compare_steadily, units_for
+from benchmarks.measure import Comparison, compare, compare_steadily, others_busy, units_for
 from benchmarks.record import Result, finish
 from benchmarks.worker import Job, WorkerFailed, serve
 from jaxconv.models.s9 import S9Net
@@ -63,10 +63,24 @@ def test_a_drift_cancels_in_the_median():
 
 def test_the_same_work_that_differs_discards_a_run_and_is_tried_again():
     machine = Machine(drift=1.03)
-    found = compare_steadily(machine.slot("a", 1), machine.slot("b", 2), pairs=2, attempts=3)
+    slots = machine.slot("a", 1), machine.slot("b", 2)
+    found = compare_steadily(*slots, pairs=2, attempts=3, others=lambda: 0.0)
     assert not found.steady
     assert found.same == pytest.approx(1.03**3)
     assert len(machine.slots) == 3 * 4
+
+
+def test_others_at_work_discard_a_run_until_they_are_done():
+    machine, shares = Machine(), iter([0.5, 0.5, 0.0, 0.6, 0.1, 0.2])
+    slots = machine.slot("a", 1), machine.slot("b", 2)
+    found = compare_steadily(*slots, pairs=2, attempts=3, others=lambda: next(shares))
+    assert found.steady
+    assert found.busy == 0.2
+    assert len(machine.slots) == 3 * 4
+
+
+def test_the_share_of_busy_processors_is_a_share():
+    assert 0 <= others_busy(0.05) <= 1
 
 
 def test_a_slot_holds_at_least_one_unit():
