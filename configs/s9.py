@@ -1,6 +1,9 @@
 """The documented recipe: S9Net, 100 epochs of CIFAR-10 at batch 512, SGD under a one-cycle schedule.
 
     python train.py --config configs/s9.py
+
+Expected: the guide that documents it reports 85.47 % on the test images. With --config.epochs=10:
+71.2 % (seed 0), in about 10 minutes where two AVX-512 cores have nothing else to do.
 """
 
 from ml_collections import ConfigDict, config_dict

@@ -1,6 +1,8 @@
 """The recipe of s9.py in minutes on a two-core laptop: same network, same code, less of it.
 
     python train.py --config configs/s9_quick.py
+
+Expected: 41 % on the drawn shapes10 (seed 0), in two minutes on two AVX-512 cores.
 """
 
 from ml_collections import ConfigDict
