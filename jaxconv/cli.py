@@ -12,7 +12,14 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from jaxconv.command_line import OneLineParser, absolute_path, fields_parser, parse_command_line
+from jaxconv.command_line import (
+    OneLineParser,
+    absolute_path,
+    add_size_flags,
+    fields_parser,
+    parse_command_line,
+    path_named,
+)
 from jaxconv.config import ConfigError, from_json_dict
 from jaxconv.data.dataset import DataCorrupt, Dataset, DataUnavailable
 from jaxconv.devices import require_devices
@@ -108,9 +115,33 @@ def misclassified(argv: Sequence[str]) -> None:
     _save(figures.misclassified(images, labels, outputs, names, title=title), flags.out)
 
 
+def animate(argv: Sequence[str]) -> None:
+    """Draws a convolution at work, number by number: a film, a still of three steps, or both."""
+    from jaxconv.report import animate as films
+    from jaxconv.report.scenes import MEANINGS, VARIANTS, explain_options, scene
+
+    parser = _plain_parser(animate)
+    parser.add_argument("variant", metavar="VARIANT", help=", ".join(VARIANTS))
+    add_size_flags(parser, explain_options())
+    parser.add_argument("--fps", type=float, default=2.5, help="numbers a second; default 2.5")
+    film, png = path_named("--out", ".gif", ".mp4"), path_named("--still", ".png")
+    parser.add_argument("--out", metavar="FILE", type=film, help="a film; default VARIANT.gif")
+    parser.add_argument("--still", metavar="FILE.png", type=png, help="first, middle, last step")
+    flags = parser.parse_args(argv)
+    require_devices()
+    try:
+        shown = scene(flags.variant, **{n: v for n, v in vars(flags).items() if n in MEANINGS})
+        asked = [path for path in (flags.out, flags.still) if path]
+        for path in asked or [absolute_path(f"{flags.variant}.gif")]:
+            films.save(shown, path, fps=flags.fps)
+            print(path)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
 VERBS: dict[str, Callable[[Sequence[str]], None]] = {
     verb.__name__: verb
-    for verb in (summary, costs, stats, samples, augmentations, evaluate, misclassified)
+    for verb in (summary, costs, stats, samples, augmentations, evaluate, misclassified, animate)
 }
 
 
@@ -170,20 +201,13 @@ def _run_parser(verb: Callable, *, out: bool = False) -> OneLineParser:
 
 def _add_out(parser: OneLineParser, verb: Callable) -> OneLineParser:
     default = absolute_path(f"{verb.__name__}.png")
-    parser.add_argument(
-        "--out", metavar="FILE.png", type=_png, default=default, help=f"default {default.name}"
-    )
+    png, words = path_named("--out", ".png"), f"default {default.name}"
+    parser.add_argument("--out", metavar="FILE.png", type=png, default=default, help=words)
     return parser
 
 
 def _program(verb: Callable) -> str:
     return f"python -m jaxconv {verb.__name__}"
-
-
-def _png(text: str) -> Path:
-    if not text.endswith(".png"):
-        raise ConfigError(f"--out {text}: expected a name that ends in .png")
-    return absolute_path(text)
 
 
 def _dataset(config: ConfigDict) -> Dataset:
