@@ -116,7 +116,7 @@ def misclassified(argv: Sequence[str]) -> None:
 
 
 def animate(argv: Sequence[str]) -> None:
-    """Draws a convolution at work, number by number: a film, a still of three steps, or both."""
+    """Draws a convolution at work: a film, a still of three steps, or both."""
     from jaxconv.report import animate as films
     from jaxconv.report.scenes import MEANINGS, VARIANTS, explain_options, scene
 

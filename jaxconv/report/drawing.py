@@ -53,7 +53,7 @@ class Canvas:
         """A cell under the kernel: what lies there, and on a tag the weight that it meets."""
         self.box(x, y, cell, cell, fill=tint(VERMILION, 0.16), line=VERMILION)
         text, tag = signed(value), signed(weight)
-        size = cell * min(0.48, 1.3 / (len(text) + 1))
+        size = cell * min(0.48, 1.15 / (len(text) + 1))
         self.text(x + cell * 0.1, y + cell * 0.33, text, size=size, bold=True, colour=colour)
         wide = cell * (0.3 + 0.2 * len(tag))
         left, top = x + cell - wide - 1.5, y + cell * 0.53

@@ -1,0 +1,306 @@
+"""The moving pictures: the data of a frame is the operator's, and the picture shows that data."""
+
+import itertools
+import os
+import shutil
+import stat
+import sys
+
+import numpy as np
+import pytest
+import reference
+from PIL import Image
+
+from jaxconv import cli
+from jaxconv.conv.window import adjoint_kernel
+from jaxconv.report import animate, picture
+from jaxconv.report.drawing import Canvas
+from jaxconv.report.frames import INSERTED, PADDING, PIXEL, field, frames
+from jaxconv.report.scenes import VARIANTS, scene
+
+CASES = [
+    *((variant, {}) for variant in VARIANTS),
+    ("standard", {"channels": 3}),
+    ("standard", {"channels": 1, "features": 1, "stride": 2, "padding": 1}),
+    ("standard", {"channels": 4, "features": 4, "groups": 2, "size": 3, "kernel_size": 2}),
+    ("standard", {"size": (4, 6), "kernel_size": (2, 3), "stride": (1, 2), "padding": (2, 1)}),
+    ("standard", {"size": 6, "dilation": (1, 2), "stride": 2}),
+    ("pointwise", {"stride": 2, "padding": 1, "features": 3}),
+    ("depthwise_separable", {"channels": 2, "padding": 1, "stride": (2, 1), "dilation": (1, 2)}),
+    ("dilated", {"dilation": (3, 2), "padding": (2, 0), "channels": 2}),
+    ("spatially_separable", {"kernel_size": (2, 3), "stride": (2, 1), "padding": (0, 1)}),
+    ("transpose", {"kernel_size": 2, "stride": 2, "padding": 0}),
+    ("transpose", {"stride": (3, 1), "output_padding": (2, 0), "kernel_size": (2, 3), "size": 2}),
+    ("transpose", {"channels": 2, "features": 4, "groups": 2, "size": 2, "dilation": 2}),
+    ("transpose", {"size": 5, "padding": 3, "stride": 1}),  # crops more than the kernel adds
+]
+IDS = [f"{variant} {options}" for variant, options in CASES]
+
+
+def judge(variant, shown):
+    """What the slow NumPy reference makes of the scene's own input and kernels."""
+    stages, options = shown.stages, shown.options
+    kernels = [stage.kernel for stage in stages]
+    if variant == "transpose":
+        kernels = [np.asarray(adjoint_kernel(kernels[0], options["groups"]))]
+    shapes = ("size", "channels", "features", "kernel_size")
+    settings = {name: value for name, value in options.items() if name not in shapes}
+    named = {"standard": "conv"}.get(variant, f"{variant}_conv")
+    function = getattr(reference, named)
+    arrays = [stages[0].x[None], *kernels]
+    return function(*(array.astype(float) for array in arrays), **settings)[0]
+
+
+@pytest.mark.parametrize(("variant", "options"), CASES, ids=IDS)
+def test_the_output_is_the_convolution_of_what_is_shown(variant, options):
+    shown = scene(variant, **options)
+    np.testing.assert_array_equal(shown.stages[-1].y, judge(variant, shown))
+    for before, after in itertools.pairwise(shown.stages):
+        np.testing.assert_array_equal(before.y, after.x)
+
+
+@pytest.mark.parametrize(("variant", "options"), CASES, ids=IDS)
+def test_every_number_is_the_sum_of_its_products(variant, options):
+    for stage in scene(variant, **options).stages:
+        laid_out, seen = field(stage), np.zeros(stage.y.shape, int)
+        for frame in frames(stage):
+            at = (frame.row, frame.column, frame.feature)
+            seen[at] += 1
+            assert frame.total == stage.y[at] == frame.products.sum() == frame.sums.sum()
+            np.testing.assert_array_equal(frame.products, frame.operands * frame.weights)
+            np.testing.assert_array_equal(frame.weights, stage.kernel[..., frame.feature])
+            for i, j, c in np.ndindex(frame.operands.shape):
+                place = (frame.rows[i], frame.columns[j], frame.channels[c])
+                assert frame.operands[i, j, c] == laid_out.values[place]
+        assert (seen == 1).all()
+
+
+@pytest.mark.parametrize(("variant", "options"), CASES, ids=IDS)
+def test_the_field_holds_the_image_and_zeros_elsewhere(variant, options):
+    for stage in scene(variant, **options).stages:
+        values, kinds = field(stage)
+        np.testing.assert_array_equal(values[kinds == PIXEL], stage.x.reshape(-1, stage.x.shape[2]))
+        assert (values[kinds != PIXEL] == 0).all()
+        assert (INSERTED in kinds) == (stage.window.input_dilation != (1, 1))
+    assert (scene(variant, **options).stages[0].x > 0).all(), "a zero is always one of padding"
+
+
+def test_where_zeros_lie():
+    (stage,) = scene("transpose", size=2, kernel_size=3, stride=2, padding=1).stages
+    kinds = {PIXEL: "x", PADDING: ".", INSERTED: "0"}
+    drawn = ["".join(kinds[int(kind)] for kind in row) for row in field(stage).kinds]
+    assert drawn == [".....", ".x0x.", ".000.", ".x0x.", "....."]
+
+
+def test_where_the_kernel_lies():
+    (stage,) = scene("dilated", size=7, dilation=2, channels=1, features=1).stages
+    *_, last = frames(stage)
+    assert (last.row, last.column) == (2, 2)
+    assert last.rows.tolist() == last.columns.tolist() == [2, 4, 6]
+    (stage,) = scene("standard", size=5, stride=2, padding=1).stages
+    first, second, *_ = frames(stage)
+    assert first.columns.tolist() == [0, 1, 2]
+    assert second.columns.tolist() == [2, 3, 4]
+
+
+def test_which_channels_a_kernel_reads():
+    deep, point = scene("depthwise_separable").stages
+    assert [list(deep.channels_read(feature)) for feature in range(3)] == [[0], [1], [2]]
+    assert [list(point.channels_read(feature)) for feature in range(2)] == [[0, 1, 2]] * 2
+    (grouped,) = scene("standard", channels=4, features=2, groups=2).stages
+    assert [list(grouped.channels_read(feature)) for feature in range(2)] == [[0, 1], [2, 3]]
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """Every text that is drawn from now on, with its box in points."""
+    drawn, text_of = [], Canvas.text
+
+    def spy(canvas, x, y, text, **options):
+        width = text_of(canvas, x, y, text, **options)
+        size, anchor = options.get("size", 13.0), options.get("anchor", "lm")
+        left = x - width * {"l": 0, "m": 0.5, "r": 1}[anchor[0]]
+        if text:
+            drawn.append((text, (left, y - 0.4 * size, left + width, y + 0.4 * size)))
+        return width
+
+    monkeypatch.setattr(Canvas, "text", spy)
+    return drawn
+
+
+def draw_step(panel, index):
+    steps = list(animate._steps(panel))
+    return picture.draw(panel, *steps[index], scale=1), steps[index][0]
+
+
+@pytest.mark.parametrize(("variant", "options"), CASES, ids=IDS)
+def test_no_texts_overlap_or_leave_the_picture(variant, options, written):
+    for panel in picture.panels(scene(variant, **options)):
+        for index in (0, -1):
+            written.clear()
+            image, _ = draw_step(panel, index)
+            under = [text for text in written if text[0] != "3"]  # the legend's sample is small
+            for (one, a), (other, b) in itertools.combinations(under, 2):
+                apart = a[2] <= b[0] + 1 or b[2] <= a[0] + 1 or a[3] <= b[1] + 1 or b[3] <= a[1] + 1
+                hidden = panel.layout.cell  # a tap is written over the number that it lies on
+                same_cell = abs(a[0] - b[0]) < hidden and abs(a[1] - b[1]) < hidden
+                assert apart or same_cell, f"{one!r} over {other!r}"
+            for text, (left, top, right, bottom) in written:
+                assert min(left, top) >= 0, text
+                assert right <= image.width, text
+                assert bottom <= image.height, text
+
+
+@pytest.mark.parametrize(("variant", "options"), CASES, ids=IDS)
+def test_the_picture_says_what_the_frame_holds(variant, options, written):
+    for panel in picture.panels(scene(variant, **options)):
+        written.clear()
+        _, frame = draw_step(panel, -1)
+        texts = [text.replace("\N{MINUS SIGN}", "-") for text, _ in written]
+        assert f"{frame.total}" in texts
+        for total in frame.sums:
+            assert f"= {total}" in texts
+        stack = panel.layout.output
+        numbers = {box: text for text, box in written}
+        for row, column, channel in np.ndindex(panel.stage.y.shape):
+            x, y = stack.layer(channel)
+            left, top = x + column * stack.cell, y + row * stack.cell + picture.HEADER
+            (shown,) = (
+                text
+                for (x0, y0, x1, y1), text in numbers.items()
+                if left <= (x0 + x1) / 2 <= left + stack.cell
+                and top <= (y0 + y1) / 2 <= top + stack.cell
+            )
+            expected = panel.stage.y[row, column, channel]
+            assert shown.replace("\N{MINUS SIGN}", "-") == f"{expected}"
+
+
+def test_a_number_is_empty_until_it_is_made(written):
+    (panel,) = picture.panels(scene("standard"))
+    empty = np.zeros(panel.stage.y.shape, bool)
+    picture.draw(panel, None, empty, scale=1)
+    at_rest = len(written)
+    written.clear()
+    picture.draw(panel, None, ~empty, scale=1)
+    assert len(written) == at_rest + empty.size
+
+
+def test_a_gif_moves_through_every_number_and_holds_at_the_ends(tmp_path):
+    shown = scene("spatially_separable", size=3)
+    shots = animate.film(shown, fps=4, scale=1)
+    assert len(shots) == sum(stage.y.size for stage in shown.stages) + 3
+    path = tmp_path / "new" / "film.gif"
+    animate.save_gif(shots, path)
+    with Image.open(path) as film:
+        assert (film.n_frames, film.size) == (len(shots), shots[0].image.size)
+        assert film.info["loop"] == 0
+        for number, (image, seconds) in enumerate(shots):
+            film.seek(number)
+            assert film.info["duration"] == round(seconds * 1000)
+            apart = np.abs(np.asarray(film.convert("RGB"), int) - np.asarray(image, int))
+            assert (apart.max(axis=2) > 0).mean() < 0.03, "only the rims of letters may differ"
+            assert apart.max() < 64
+    assert [shot.seconds for shot in shots[:2]] == [2.0, 0.25]
+
+
+def test_a_still_has_three_panels_and_one_legend(tmp_path, written):
+    path = tmp_path / "still.png"
+    animate.save(scene("dilated"), path)
+    (panel,) = picture.panels(scene("dilated"))
+    with Image.open(path) as image:
+        assert image.width == 2 * 720
+        assert panel.height * 2 < image.height / 2 < panel.height * 3
+    places = [text for text, _ in written if text.startswith("Row ")]
+    assert places == [
+        "Row 1, column 1, channel 1:",
+        "Row 1, column 1, channel 2:",
+        "Row 3, column 3, channel 2:",
+    ]
+
+
+def stand_in(folder, source):
+    """A program called ffmpeg that is a line of Python."""
+    program = folder / "ffmpeg"
+    program.write_text(
+        f"#!{sys.executable}\nimport sys\nfilm = sys.stdin.buffer.read()\n{source}\n"
+    )
+    program.chmod(program.stat().st_mode | stat.S_IEXEC)
+
+
+def test_an_mp4_gets_every_picture_for_its_time(tmp_path, monkeypatch):
+    stand_in(tmp_path, "open(sys.argv[-1], 'wb').write(film)")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    shots = animate.film(scene("standard", size=3), scale=1)
+    path = tmp_path / "film.mp4"
+    animate.save_mp4(shots, path)
+    pictures = [shot.image.tobytes() for shot in shots]
+    times = [20, 4, 4, 25]  # tenths of a second
+    assert path.read_bytes() == b"".join(
+        image * n for image, n in zip(pictures, times, strict=True)
+    )
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["ffmpeg", "film.mp4"]
+
+
+def test_an_mp4_that_fails_leaves_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    path = tmp_path / "film.mp4"
+    command = ["animate", "standard", "--size", "3", "--out", str(path)]
+    assert cli.main(command) == 1
+    message = f"error: {path}: ffmpeg is not on the PATH; install it, or name a file .gif\n"
+    assert capsys.readouterr().err == message
+    stand_in(tmp_path, "open(sys.argv[-1], 'wb'); sys.exit('no such encoder')")
+    assert cli.main(command) == 1
+    assert capsys.readouterr().err == f"error: {path}: ffmpeg failed with code 1: no such encoder\n"
+    assert [file.name for file in tmp_path.iterdir()] == ["ffmpeg"]
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="there is no ffmpeg on the PATH")
+def test_a_real_ffmpeg_makes_a_video(tmp_path):
+    path = tmp_path / "film.mp4"
+    animate.save(scene("standard", size=3), path)
+    assert path.read_bytes()[4:8] == b"ftyp"
+
+
+def test_the_verb_draws_what_it_is_asked_for(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["animate", "standard", "--size", "3,4", "--still", "s.png"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 's.png'}\n"
+    assert cli.main(["animate", "standard", "--size", "3", "--padding", "0"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'standard.gif'}\n"
+    assert sorted(os.listdir(tmp_path)) == ["s.png", "standard.gif"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("waltz", "waltz: unknown variant; expected one of standard, pointwise, depthwise"),
+        ("pointwise --kernel-size 3", "pointwise has no kernel_size; it has size, channels"),
+        ("standard --size x", "--size: expected a whole number, or two as 3,2, got 'x'"),
+        ("standard --size 3,3,3", "size must be an int or a pair of ints, got (3, 3, 3)"),
+        ("standard --channels 1,2", "channels must be one int, got (1, 2)"),
+        ("standard --stride 0", "stride must be at least 1, got 0"),
+        ("standard --padding 99999", "padding must be at most 40 in a picture, got 99999"),
+        ("standard --size 2", "the output would be 0x0 pixels"),
+        ("standard --channels 3 --groups 2", "groups must divide the channels"),
+        ("transpose --output-padding 2", "output_padding must be smaller than stride or dilation"),
+        ("standard --size 30", "the film would have 1568 pictures, and nobody watches more than"),
+        ("standard --size 20 --features 1 --stride 2", "the picture would need cells of"),
+        ("standard --fps 0", "fps must be above 0 and at most 50, got 0.0"),
+        ("standard --out film.avi", "--out film.avi: expected a name that ends in .gif or .mp4"),
+        ("standard --still film.gif", "--still film.gif: expected a name that ends in .png"),
+    ],
+)
+def test_a_wrong_wish_is_refused_in_one_line(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["animate", *arguments.split()]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    assert line.startswith("error: ")
+    assert message in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_save_refuses_another_ending(tmp_path):
+    with pytest.raises(ValueError, match=r"film\.avi: expected a name that ends in \.gif, \.mp4"):
+        animate.save(scene("standard"), tmp_path / "film.avi")
