@@ -1,4 +1,4 @@
-"""The documented recipe: S9Net, 100 epochs of CIFAR-10 at batch 512, SGD under a one-cycle schedule.
+"""The documented recipe: S9Net, 100 epochs of CIFAR-10 at batch 512, SGD under one cycle.
 
     python train.py --config configs/s9.py
 
