@@ -1,5 +1,6 @@
 """train.py as a user meets it: killed and gone on with, given bad input, watched from outside."""
 
+import contextlib
 import json
 import os
 import random
@@ -125,7 +126,8 @@ def test_fifty_signals_at_drawn_moments(start, tmp_path, engine):
             codes.add(code)
             assert code in (0, 130, 137, 143)
             if any(line.startswith("device:") for line in run.lines):
-                assert "Traceback" not in run.errors
+                # Python says so where a callback of the garbage collector swallows an exception.
+                assert "Traceback" not in run.errors or "Exception ignored in" in run.errors
         assert final_digest(workdir) == final_digest(unbroken)
         assert metrics(workdir) == metrics(unbroken)
     assert codes == {0, 130, 137, 143}
@@ -350,3 +352,13 @@ def test_the_first_signal_is_noted_and_a_second_sigint_is_not(capfd, number, cod
             signal.raise_signal(signal.SIGINT)
     name = signal.Signals(number).name
     assert capfd.readouterr().err == f"\n{name}: saving, then stopping (Ctrl-C again: at once)\n"
+
+
+def test_a_signal_whose_exception_was_swallowed_is_not_lost():
+    """As in a callback of the garbage collector; found by killing runs at drawn moments."""
+    with StopRequest() as stop:
+        with contextlib.suppress(Stopped):
+            signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(Stopped) as caught, stop.deferred():
+            pass
+    assert caught.value.exit_code == 143

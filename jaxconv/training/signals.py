@@ -20,6 +20,8 @@ class StopRequest:
 
     Inside `deferred()` the first signal is only noted, for a loop that asks `stop()` and saves;
     a second SIGINT raises even there. Any that follow `Stopped` end the process without cleaning.
+    Where Python swallows `Stopped`, as in a callback of the garbage collector, `deferred()` raises
+    it again.
     """
 
     def __init__(self) -> None:
@@ -48,6 +50,8 @@ class StopRequest:
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
         """A context in which the first signal is noted instead."""
+        if self._noted is not None:
+            raise Stopped(self._noted)
         self._deferred = True
         try:
             yield
@@ -55,12 +59,14 @@ class StopRequest:
             self._deferred = False
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if not self._deferred or (self._noted is not None and number == signal.SIGINT):
+        first = self._noted is None
+        if first:
+            self._noted = number
+        if not self._deferred or (not first and number == signal.SIGINT):
             for both in self._before:
                 signal.signal(both, signal.SIG_DFL)
             raise Stopped(number)
-        if self._noted is None:
-            self._noted = number
+        if first:
             name = signal.Signals(number).name
             text = f"\n{name}: saving, then stopping (Ctrl-C again: at once)\n"
             with contextlib.suppress(OSError):  # a terminal that has gone
