@@ -26,6 +26,12 @@ from jaxconv.report.lock import sole_trainer
 from jaxconv.training.signals import Stopped, StopRequest
 
 KEPT = "what the last checkpoint holds is kept"
+MAY_DIFFER = (  # from visit to visit, as no result depends on them
+    "data.dir",
+    "data.download",
+    "checkpoint.every_steps",
+    "checkpoint.every_minutes",
+)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -71,8 +77,7 @@ def train(config: ConfigDict, workdir: Path, stop: StopRequest) -> int:
         device = describe_device()
         dataset = build.build_dataset(config)
         print(f"data: {dataset.name} ({dataset.reason}); {dataset.origin}", flush=True)
-        # Where the data lie may differ from visit to visit, what they are may not.
-        run_dir.claim(run, to_json_dict(config), may_differ=("data.dir", "data.download"))
+        run_dir.claim(run, to_json_dict(config), may_differ=MAY_DIFFER)
         require_same_data(run, dataset)
         data = describe_data(dataset)
         run_dir.write_json(run.environment_json, environment(device) | {"data": data})
@@ -112,12 +117,15 @@ def fit_here(config: ConfigDict, run: run_dir.RunDir, dataset: Dataset, stop: St
                 progress,
                 epochs=config.epochs,
                 steps_per_epoch=training.steps_per_epoch,
+                steps_per_call=training.steps_per_call,
                 train_count=training.train_count,
                 run_epoch=training.run_epoch,
                 evaluate=training.evaluate,
                 checkpoints=checkpoints,
                 on_row=on_row,
                 should_stop=stop,
+                every_steps=config.checkpoint.every_steps,
+                every_minutes=config.checkpoint.every_minutes,
             )
     except Interrupted:
         again = shlex.join(["python", *sys.argv])

@@ -21,6 +21,10 @@ def get_config() -> ConfigDict:
     config.dtype = "float32"  # of the convolutions: float32 or bfloat16
     config.steps_per_call = config_dict.placeholder(int)  # None: 1 on CPU, an epoch elsewhere
 
+    config.checkpoint = ConfigDict()  # one after each epoch, and within it after so many:
+    config.checkpoint.every_steps = config_dict.placeholder(int)  # steps; None is never
+    config.checkpoint.every_minutes = config_dict.placeholder(float)  # minutes; None is never
+
     config.data = ConfigDict()
     config.data.sources = ("cifar10", "shapes10")  # the first one at hand is used
     config.data.dir = config_dict.placeholder(str)  # where an archive or a tfds directory lies

@@ -40,6 +40,7 @@ class Training(NamedTuple):
     run_epoch: RunEpoch
     evaluate: Callable[[TrainState], dict[str, float]]
     steps_per_epoch: int
+    steps_per_call: int
     train_count: int
 
 
@@ -84,19 +85,21 @@ def build_training(config: ConfigDict, dataset: Dataset) -> Training:
         step = make_train_step(
             model, tx, make_device_augment(pipeline), label_smoothing=config.label_smoothing
         )
-        per_call = config.steps_per_call or (1 if on_cpu() else steps_per_epoch)
-        run_epoch = make_device_epoch(step, *dataset.train, steps_per_call=per_call, **shared)
+        steps_per_call = config.steps_per_call or (1 if on_cpu() else steps_per_epoch)
+        run_epoch = make_device_epoch(step, *dataset.train, steps_per_call=steps_per_call, **shared)
     else:
         from jaxconv.augment.host import make_host_augment
 
         step = make_train_step(model, tx, identity_augment, label_smoothing=config.label_smoothing)
         augment = make_host_augment(pipeline, seed=config.seed)
+        steps_per_call = 1
         run_epoch = make_host_epoch(step, *dataset.train, augment, **shared)
     eval_step = make_eval_step(model, make_device_normalize(pipeline))
     evaluate = make_evaluate(eval_step, *dataset.test, batch_size=config.batch_size)
     init_key = jax.random.fold_in(jax.random.key(config.seed), 1)
     state = init_train_state(model, tx, init_key, dataset.train.images.shape[1:])
-    return Training(state, run_epoch, evaluate, steps_per_epoch, len(dataset.train.labels))
+    train_count = len(dataset.train.labels)
+    return Training(state, run_epoch, evaluate, steps_per_epoch, steps_per_call, train_count)
 
 
 def build_predict_step(config: ConfigDict, num_classes: int) -> Callable:

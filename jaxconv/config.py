@@ -42,9 +42,9 @@ def _number(expected: str, holds: Callable[[float], bool]) -> Rule:
     )
 
 
-def _count_or(none: str) -> Rule:
-    count = _whole(at_least=1)
-    return Rule(f"{count.expected}, or None for {none}", lambda v: v is None or count.holds(v))
+def _or_none(rule: Rule, meaning: str) -> Rule:
+    expected = f"{rule.expected}, or None for {meaning}"
+    return Rule(expected, lambda value: value is None or rule.holds(value))
 
 
 def _choice(*names: str) -> Rule:
@@ -62,15 +62,17 @@ RULES: Mapping[str, Rule] = {
     "seed": _whole(at_least=0, below=2**32),
     "epochs": _whole(at_least=1),
     "batch_size": _whole(at_least=1),
-    "steps_per_call": _count_or("a choice by the backend"),
+    "steps_per_call": _or_none(_whole(at_least=1), "a choice by the backend"),
     "max_lr": _number("above 0", lambda rate: rate > 0),
     "weight_decay": _number("of at least 0", lambda decay: decay >= 0),
     "dropout_rate": _number("of at least 0 and below 1", lambda rate: 0 <= rate < 1),
     "label_smoothing": _number("of at least 0 and below 1", lambda rate: 0 <= rate < 1),
     "dtype": _choice("float32", "bfloat16"),
+    "checkpoint.every_steps": _or_none(_whole(at_least=1), "never"),
+    "checkpoint.every_minutes": _or_none(_number("above 0", lambda m: m > 0), "never"),
     "data.sources": _choices("cifar10", "shapes10"),
-    "data.train_limit": _count_or("all"),
-    "data.test_limit": _count_or("all"),
+    "data.train_limit": _or_none(_whole(at_least=1), "all"),
+    "data.test_limit": _or_none(_whole(at_least=1), "all"),
     "augment.engine": _choice("device", "albumentations"),
 }
 """What a field must hold, where its type does not say it. A config may lack any of them."""

@@ -97,6 +97,69 @@ def test_what_was_done_after_the_latest_checkpoint_is_done_again(device_run, tmp
     assert timeless(rows) == timeless(unbroken)
 
 
+@pytest.fixture
+def saved(monkeypatch):
+    """The steps at which anything asks for a checkpoint."""
+    steps, save = [], Checkpoints.save
+
+    def noting(self, step, *args, **kwargs):
+        steps.append(step)
+        save(self, step, *args, **kwargs)
+
+    monkeypatch.setattr(Checkpoints, "save", noting)
+    return steps
+
+
+@pytest.mark.parametrize(
+    ("every", "expected"),
+    [
+        ({}, [3, 6, 9, 12]),
+        ({"every_steps": 1}, [*range(1, 13)]),
+        ({"every_steps": 2}, [2, 3, 5, 6, 8, 9, 11, 12]),
+        ({"every_steps": 5}, [3, 6, 9, 12]),
+        ({"every_minutes": 1e-9}, [*range(1, 13)]),
+        ({"every_minutes": 60}, [3, 6, 9, 12]),
+        ({"every_minutes": 60, "every_steps": 2}, [2, 3, 5, 6, 8, 9, 11, 12]),
+    ],
+    ids=str,
+)
+def test_the_interval_of_checkpoints(device_run, saved, tmp_path, every, expected):
+    """Counted from the last checkpoint; the end of an epoch has one in any case."""
+    device_run.fit(tmp_path, rows=[], **every)
+    assert saved == expected
+
+
+def test_the_interval_is_asked_for_after_each_call(saved, tmp_path):
+    """Where a call is two steps of an epoch of three, the first that ends late enough saves."""
+    TinyRun(steps_per_call=2).fit(tmp_path, rows=[], epochs=2, every_steps=1)
+    assert saved == [2, 3, 5, 6]
+
+
+def test_what_is_lost_to_a_kill_is_what_follows_the_last_interval(device_run, tmp_path):
+    """An exception stands for the kill: nothing is saved on its way out."""
+
+    def killed(*args):
+        for now in device_run.run_epoch(*args):
+            if int(now[0].step) == 6:
+                raise ZeroDivisionError
+            yield now
+
+    rows, steps = [], []
+    with pytest.raises(ZeroDivisionError):
+        device_run.but(run_epoch=killed).fit(tmp_path, rows=rows, every_steps=2)
+    first = device_run.run_epoch
+
+    def noting(state, *args):
+        steps.append(int(state.step))
+        return first(state, *args)
+
+    state = device_run.but(run_epoch=noting).fit(tmp_path, rows=rows)
+    assert steps == [5, 6, 9]
+    unbroken = []
+    chex.assert_trees_all_equal(state, device_run.fit(tmp_path / "whole", rows=unbroken))
+    assert timeless(rows) == timeless(unbroken)
+
+
 def test_a_finished_run_returns_its_state_at_once(device_run, tmp_path):
     rows = []
     state = jax.device_get(device_run.fit(tmp_path, rows=rows))

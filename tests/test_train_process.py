@@ -223,8 +223,11 @@ def test_the_workdir_of_another_config_is_refused(capsys, workdir):
     assert (workdir / "config.json").read_text() == before
 
 
-def test_where_the_data_lie_may_change(stopped_at_training, workdir, tmp_path):
+def test_where_the_data_lie_and_how_often_is_saved_may_change(
+    stopped_at_training, workdir, tmp_path
+):
     flags = [f"--config.data.dir={tmp_path}", "--config.data.download=true"]
+    flags += ["--config.checkpoint.every_steps=100", "--config.checkpoint.every_minutes=0.5"]
     with pytest.raises(stopped_at_training):
         train.main([*SMALL, *flags, "--workdir", str(workdir)])
 

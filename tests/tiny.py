@@ -59,7 +59,7 @@ class TinyRun:
 
     def __init__(self, engine="device", *, steps_per_call=1, images=None, max_lr=0.1):
         pipeline = parse_pipeline(PIPELINE, engine=engine)
-        self.model = Net()
+        self.model, self.steps_per_call = Net(), steps_per_call
         self.tx = one_cycle_sgd(EPOCHS * STEPS, max_lr=max_lr, weight_decay=1e-3)
         train_images, labels = examples(TRAIN, 0)
         data = (train_images if images is None else images, labels)
@@ -87,7 +87,7 @@ class TinyRun:
     def fresh(self):
         return jax.device_put(self._initial)
 
-    def fit(self, directory, *, rows, epochs=EPOCHS, should_stop=lambda: False):
+    def fit(self, directory, *, rows, epochs=EPOCHS, should_stop=lambda: False, **every):
         """Trains on from the latest checkpoint in `directory`, adding to `rows`."""
         checkpoints = Checkpoints(directory)
         try:
@@ -97,12 +97,14 @@ class TinyRun:
                 progress,
                 epochs=epochs,
                 steps_per_epoch=STEPS,
+                steps_per_call=self.steps_per_call,
                 train_count=TRAIN,
                 run_epoch=self.run_epoch,
                 evaluate=self.evaluate,
                 checkpoints=checkpoints,
                 on_row=rows.append,
                 should_stop=should_stop,
+                **every,
             )
         finally:
             checkpoints.close()

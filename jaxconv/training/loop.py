@@ -82,31 +82,54 @@ def go_on(state: TrainState, checkpoints: Checkpoints) -> Progress:
     return fresh if saved is None else jax.device_put(saved)
 
 
+class _Interval:
+    """Whether a checkpoint is due within an epoch: so many steps or minutes after the last one."""
+
+    def __init__(self, every_steps: int | None, every_minutes: float | None, step: int):
+        self._steps = every_steps or math.inf
+        self._seconds = 60 * (every_minutes or math.inf)
+        self.restart(step)
+
+    def restart(self, step: int) -> None:
+        self._last_step, self._last_time = step, time.monotonic()
+
+    def is_over(self, step: int) -> bool:
+        seconds = time.monotonic() - self._last_time
+        return step - self._last_step >= self._steps or seconds >= self._seconds
+
+
 def fit(
     progress: Progress,
     *,
     epochs: int,
     steps_per_epoch: int,
+    steps_per_call: int,
     train_count: int,
     run_epoch: RunEpoch,
     evaluate: Callable[[TrainState], Row],
     checkpoints: Checkpoints,
     on_row: Callable[[Row], None],
     should_stop: Callable[[], bool],
+    every_steps: int | None = None,
+    every_minutes: float | None = None,
 ) -> TrainState:
-    """Trains on from `progress` until `epochs` are done; saves after each.
+    """Trains on from `progress` until `epochs` are done; saves after each, or more often.
 
     Args:
         progress: from `go_on`; its arrays are donated.
         train_count: examples of an epoch, for the progress bar.
         on_row: gets the metrics of each epoch, before its checkpoint is written.
         should_stop: asked after every call; True saves and raises `Interrupted`.
+        every_steps, every_minutes: save within an epoch too, after the first call that ends so
+            much later than the last checkpoint; None for never.
 
     Raises:
         Interrupted: stopped on request, saved.
         Diverged: the loss became NaN or infinite; nothing was saved since.
     """
-    first, done = divmod(int(progress.state.step), steps_per_epoch)
+    step = int(progress.state.step)
+    first, done = divmod(step, steps_per_epoch)
+    interval = _Interval(every_steps, every_minutes, step)
     for epoch in range(first, epochs):
         started = time.perf_counter()
         counted = int(progress.tally.count)
@@ -116,17 +139,21 @@ def fit(
                 _show(bar, tally)
                 progress = Progress(*now)
                 _check_loss(tally, progress.state, checkpoints)
-                # At the end of an epoch its evaluation belongs to it: stop after that.
-                if should_stop() and int(progress.state.step) % steps_per_epoch:
+                step = min(step + steps_per_call, (epoch + 1) * steps_per_epoch)
+                stop = should_stop()
+                # At the end of an epoch its evaluation belongs to it: save and stop after that.
+                if (stop or interval.is_over(step)) and step % steps_per_epoch:
                     _check(progress, checkpoints)
-                    checkpoints.save(int(progress.state.step), progress)
-                    raise Interrupted
+                    checkpoints.save(step, progress)
+                    interval.restart(step)
+                    if stop:
+                        raise Interrupted
         _check(progress, checkpoints)
         state, tally = progress
         seconds = time.perf_counter() - started
         row = {
             "epoch": epoch + 1,
-            "step": int(state.step),
+            "step": step,
             **current_rates(state.opt_state),
             "train_loss": float(tally.loss_sum) / int(tally.count),
             "train_accuracy": 100 * int(tally.correct) / int(tally.count),
@@ -135,10 +162,11 @@ def fit(
             "images_per_second": round((int(tally.count) - counted) / seconds, 1),
         }
         if not math.isfinite(row["test_loss"]):
-            raise _diverged(f"the test loss after step {row['step']}", state, checkpoints)
+            raise _diverged(f"the test loss after step {step}", state, checkpoints)
         on_row(row)
         progress, done = Progress(state, empty_tally()), 0
-        checkpoints.save(row["step"], progress, test_accuracy=row["test_accuracy"])
+        checkpoints.save(step, progress, test_accuracy=row["test_accuracy"])
+        interval.restart(step)
         if should_stop() and epoch + 1 < epochs:
             raise Interrupted
     return progress.state
