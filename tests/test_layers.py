@@ -312,3 +312,16 @@ def test_s9_maps_images_to_float32_logits(dtype, train):
         block = updated["intermediates"][f"block{number}"]["__call__"][0]
         assert (block.shape, block.dtype) == ((3, size, size, channels), dtype)
     chex.assert_trees_all_equal_shapes_and_dtypes(updated["batch_stats"], variables["batch_stats"])
+
+
+def test_a_loop_carries_no_array_of_the_masks():
+    """What does not depend on the seed XLA computes once, keeps, and reads again in every step."""
+    x, words = jnp.ones((4, 8, 8, 16)), jax.random.key_data(jax.random.key(0))
+
+    def run(x):
+        return jax.lax.fori_loop(0, 3, lambda step, x: dropout(x, words + step, 0.5), x)
+
+    program = jax.jit(run).lower(x).compile().as_text()
+    (loop,) = [line for line in program.splitlines() if " while(" in line]
+    assert "f32[4,8,8,16]" in loop
+    assert "u32[4,8,8,16]" not in loop

@@ -171,14 +171,16 @@ def hash_bits(shape: tuple[int, ...], words: jax.Array) -> jax.Array:
     """Uniform uint32 of `shape` from two seed words: a mixed counter, cheap enough to recompute.
 
     The mixing steps are those of the 32-bit hash "lowbias32" (Wellons, 2018), applied twice with a
-    seed word before each.
+    seed word before each. The first seed word is what counting begins at: a counter that did not
+    depend on it would be computed once before a loop of steps, and read from memory in each.
     """
-    counter = jnp.zeros(shape, jnp.uint32)
+    counter = jnp.full(shape, words[0])
     stride = 1
     for axis in reversed(range(len(shape))):
-        counter += jax.lax.broadcasted_iota(jnp.uint32, shape, axis) * jnp.uint32(stride % 2**32)
+        places = jnp.arange(shape[axis], dtype=jnp.uint32) * jnp.uint32(stride % 2**32)
+        counter += jax.lax.broadcast_in_dim(places, shape, (axis,))
         stride *= shape[axis]
-    return _mix(_mix(counter ^ words[0]) ^ words[1])
+    return _mix(_mix(counter) ^ words[1])
 
 
 def _mix(bits):
