@@ -11,10 +11,16 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Adds up the counts that passed tests recorded, such as values equal to PyTorch's."""
+    """Adds up the counts that passed tests recorded, such as values equal to PyTorch's.
+
+    A recorded text is a table of what a long test did, shown as it is.
+    """
     counts = Counter()
     for report in terminalreporter.stats.get("passed", []):
         if report.when == "call":
             counts.update({name: n for name, n in report.user_properties if type(n) is int})
+            for name, table in report.user_properties:
+                if type(table) is str:
+                    terminalreporter.write_line(f"{name}\n{table}\n")
     for name, count in sorted(counts.items()):
         terminalreporter.write_line(f"{name} checked: {count}")

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import random
 import re
 import signal
 import subprocess
@@ -99,38 +98,6 @@ def test_signals_lose_nothing(unbroken, start, tmp_path):
     assert last.end() in (0, 143)  # the report is written, or not
     assert final_digest(tmp_path) == final_digest(unbroken[0])
     assert metrics(tmp_path) == metrics(unbroken[0])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("engine", ["device", "albumentations"])
-def test_fifty_signals_at_drawn_moments(start, tmp_path, engine):
-    """In start-up, compilation, training, evaluation, saves and the report; then going on."""
-    source = random.Random(engine)
-    flags = (f"--config.augment.engine={engine}",)
-    unbroken = tmp_path / "unbroken"
-    assert start(unbroken, *flags).end() == 0
-    sent, runs, codes = 0, 0, set()
-    while sent < 25:
-        workdir, runs = tmp_path / str(runs), runs + 1
-        code = None
-        while code != 0:
-            run = start(workdir, *flags)
-            number = source.choice([signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-            if sent < 25 and not run.wait(source.uniform(0.3, 12)):
-                run.send(number)
-                if source.random() < 0.2:
-                    run.wait(source.uniform(0, 0.2)) or run.send(signal.SIGINT)
-                sent += 1
-            code = run.end()
-            code = code if code >= 0 else 128 - code  # as a shell reports it
-            codes.add(code)
-            assert code in (0, 130, 137, 143)
-            if any(line.startswith("device:") for line in run.lines):
-                # Python says so where a callback of the garbage collector swallows an exception.
-                assert "Traceback" not in run.errors or "Exception ignored in" in run.errors
-        assert final_digest(workdir) == final_digest(unbroken)
-        assert metrics(workdir) == metrics(unbroken)
-    assert codes == {0, 130, 137, 143}
 
 
 def outcome(capsys, *argv):

@@ -27,7 +27,7 @@ SMALL = [
 class Train:
     """One process of train.py in `workdir`; compiled programs are shared through `cache`."""
 
-    def __init__(self, workdir, cache, *flags, program=("train.py",)):
+    def __init__(self, workdir, cache, *flags, program=("train.py",), env=None):
         self.lines = []
         self.errors = ""
         self._process = subprocess.Popen(
@@ -39,7 +39,8 @@ class Train:
                 "JAX_COMPILATION_CACHE_DIR": str(cache),
                 "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
                 "PYTHONPATH": str(ROOT),
-            },
+            }
+            | (env or {}),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -52,6 +53,9 @@ class Train:
             if text in line:
                 return self
         raise AssertionError(f"no line with {text!r}: {self.lines}, {self._process.stderr.read()}")
+
+    def has_ended(self):
+        return self._process.poll() is not None
 
     def send(self, number):
         self._process.send_signal(number)

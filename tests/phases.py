@@ -1,0 +1,70 @@
+"""train.py as it is, but for a file into which it writes what it is doing, and when.
+
+    python phases.py MARKS [FLAGS of train.py]
+
+A line of MARKS is a time of the machine's monotonic clock, a phase, and the steps begun so far.
+"""
+
+import os
+import sys
+import time
+
+import train
+
+
+def main(marks, *argv):
+    file = os.open(marks, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def mark(phase, step):
+        os.write(file, f"{time.monotonic()} {phase} {step}\n".encode())
+
+    fit_here = train.fit_here
+
+    def marked_fit(config, run, dataset, stop):
+        mark_training(mark)
+        state = fit_here(config, run, dataset, stop)
+        mark("report", 0 if state is None else int(state.step))
+        return state
+
+    train.fit_here = marked_fit
+    mark("start-up", 0)
+    return train.main(argv)
+
+
+def mark_training(mark):
+    """Wraps what `fit` is given: the steps, the evaluation and the checkpoints."""
+    from jaxconv import build
+    from jaxconv.training.checkpoint import Checkpoints
+
+    build_training, save = build.build_training, Checkpoints.save
+
+    def marked_build(config, dataset):
+        training = build_training(config, dataset)
+        phases = iter(["compilation"])  # what the first call of a process is
+
+        def run_epoch(state, tally, epoch, done):
+            begun = epoch * training.steps_per_epoch + done
+            for now in training.run_epoch(state, tally, epoch, done):
+                yield now
+                begun += 1
+                mark("training", begun)
+
+        def first_marked(state, *rest):
+            mark(next(phases, "training"), int(state.step))
+            return run_epoch(state, *rest)
+
+        def evaluate(state):
+            mark("evaluation", int(state.step))
+            return training.evaluate(state)
+
+        return training._replace(run_epoch=first_marked, evaluate=evaluate)
+
+    def marked_save(self, step, *args, **kwargs):
+        mark("save", step)
+        save(self, step, *args, **kwargs)
+
+    build.build_training, Checkpoints.save = marked_build, marked_save
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
