@@ -21,18 +21,15 @@ FAULTS = {
     "SIGKILL": ([signal.SIGKILL], {-signal.SIGKILL}),
 }
 LONGEST = {  # seconds after a phase has begun within which the signal is drawn
-    "start-up": 3.0,
+    "start-up": 1.5,
     "compilation": 8.0,
-    "training": 0.1,
-    "evaluation": 0.1,
-    "save": 0.1,
+    "training": 0.05,
+    "evaluation": 0.03,
+    "save": 0.05,
     "report": 1.5,
 }
-NO_HANDLER_YET = {
-    -signal.SIGTERM,
-    -signal.SIGINT,
-    1,
-}  # Python's own, in the first tenth of a second
+# Python's own codes, in the first tenth of a second
+NO_HANDLER_YET = {-signal.SIGTERM, -signal.SIGINT, 1}
 
 
 class Mark(NamedTuple):
@@ -146,6 +143,14 @@ class Killer:
             rows.append(f"{fault:<13} {phase:<12} {len(lost):>8}  {', '.join(map(str, lost))}")
         total = sum(map(len, self.lost.values()))
         return "\n".join([*rows, f"{'all':<26} {total:>8}  in {self.starts} processes"])
+
+
+@pytest.fixture(autouse=True)
+def _sigint_is_heard():
+    """A job in a shell's background ignores SIGINT, and so would the processes that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.slow
