@@ -12,6 +12,7 @@ from jaxconv.conv.spatially_separable import SpatiallySeparableConv, spatially_s
 from jaxconv.conv.standard import Conv, conv
 from jaxconv.conv.transpose import TransposeConv, transpose_conv
 from jaxconv.models.s9 import S9Net
+from jaxconv.weights.pretrained import load_pretrained
 
 __all__ = [
     "Conv",
@@ -26,6 +27,7 @@ __all__ = [
     "depthwise_conv",
     "depthwise_separable_conv",
     "dilated_conv",
+    "load_pretrained",
     "pointwise_conv",
     "spatially_separable_conv",
     "transpose_conv",

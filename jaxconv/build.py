@@ -5,6 +5,7 @@ arguments. Choices are made here by plain `if`s, so that nothing behind the door
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +16,7 @@ from jaxconv.augment.device import make_device_augment, make_device_normalize
 from jaxconv.augment.gallery import named_augmentations
 from jaxconv.augment.pipeline import Transform, parse_pipeline
 from jaxconv.config import ConfigError
+from jaxconv.data import archive, shapes10
 from jaxconv.data.cifar10 import load_cifar10
 from jaxconv.data.dataset import Dataset, first_available, limit
 from jaxconv.data.shapes10 import load_shapes10
@@ -31,6 +33,9 @@ from jaxconv.training.step import (
     make_predict_step,
     make_train_step,
 )
+
+CLASS_NAMES = {"cifar10": archive.CLASS_NAMES, "shapes10": shapes10.CLASS_NAMES}
+"""What the outputs of a network mean, by the data set that it was trained on."""
 
 
 class Training(NamedTuple):
@@ -94,12 +99,25 @@ def build_training(config: ConfigDict, dataset: Dataset) -> Training:
         augment = make_host_augment(pipeline, seed=config.seed)
         steps_per_call = 1
         run_epoch = make_host_epoch(step, *dataset.train, augment, **shared)
-    eval_step = make_eval_step(model, make_device_normalize(pipeline))
-    evaluate = make_evaluate(eval_step, *dataset.test, batch_size=config.batch_size)
+    evaluate = build_evaluate(config, dataset)
     init_key = jax.random.fold_in(jax.random.key(config.seed), 1)
     state = init_train_state(model, tx, init_key, dataset.train.images.shape[1:])
     train_count = len(dataset.train.labels)
     return Training(state, run_epoch, evaluate, steps_per_epoch, steps_per_call, train_count)
+
+
+def build_evaluate(config: ConfigDict, dataset: Dataset) -> Callable:
+    """`evaluate(state) -> {"test_loss", "test_accuracy"}` of the config's model."""
+    model = build_model(config, len(dataset.class_names))
+    eval_step = make_eval_step(model, make_device_normalize(build_pipeline(config)))
+    return make_evaluate(eval_step, *dataset.test, batch_size=config.batch_size)
+
+
+def build_state_like(config: ConfigDict, num_classes: int) -> TrainState:
+    """Shapes and dtypes of what training of the config changes, without the arrays."""
+    model, tx = build_model(config, num_classes), one_cycle_sgd(1, max_lr=1.0, weight_decay=0.0)
+    make = partial(init_train_state, model, tx, image_shape=(32, 32, 3))
+    return jax.eval_shape(lambda: make(jax.random.key(0)))
 
 
 def build_predict_step(config: ConfigDict, num_classes: int) -> Callable:

@@ -1,10 +1,10 @@
 """A config: the file it comes from, the rules its fields keep, and its form as JSON.
 
 A config file is Python with ``get_config() -> ml_collections.ConfigDict``. The command line that
-names it, and overrides its fields, is read by `command_line.py`.
+names it, and overrides its fields, is read by `command_line`.
 
-Config objects stop at the door: only this file, ``command_line.py``, ``build.py``, ``train.py``
-and ``cli.py`` know that they exist.
+Config objects stop at the door: only this file, ``command_line``, ``build.py``, ``train.py``
+and ``cli`` know that they exist.
 """
 
 import difflib
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, config_dict
 
 
 class ConfigError(Exception):
@@ -27,6 +27,7 @@ class ConfigError(Exception):
 class Rule(NamedTuple):
     expected: str
     holds: Callable[[Any], bool]
+    placeholder: type | None = None  # of a value, where the field may be None
 
 
 def _whole(at_least: int, below: float = math.inf) -> Rule:
@@ -42,9 +43,9 @@ def _number(expected: str, holds: Callable[[float], bool]) -> Rule:
     )
 
 
-def _or_none(rule: Rule, meaning: str) -> Rule:
+def _or_none(rule: Rule, meaning: str, kind: type = int) -> Rule:
     expected = f"{rule.expected}, or None for {meaning}"
-    return Rule(expected, lambda value: value is None or rule.holds(value))
+    return Rule(expected, lambda value: value is None or rule.holds(value), placeholder=kind)
 
 
 def _choice(*names: str) -> Rule:
@@ -69,8 +70,9 @@ RULES: Mapping[str, Rule] = {
     "label_smoothing": _number("of at least 0 and below 1", lambda rate: 0 <= rate < 1),
     "dtype": _choice("float32", "bfloat16"),
     "checkpoint.every_steps": _or_none(_whole(at_least=1), "never"),
-    "checkpoint.every_minutes": _or_none(_number("above 0", lambda m: m > 0), "never"),
+    "checkpoint.every_minutes": _or_none(_number("above 0", lambda m: m > 0), "never", float),
     "data.sources": _choices("cifar10", "shapes10"),
+    "data.dir": _or_none(Rule("text", lambda value: type(value) is str), "the usual places", str),
     "data.train_limit": _or_none(_whole(at_least=1), "all"),
     "data.test_limit": _or_none(_whole(at_least=1), "all"),
     "augment.engine": _choice("device", "albumentations"),
@@ -140,6 +142,11 @@ def get_field(config: ConfigDict, name: str) -> Any:
     return functools.reduce(lambda group, part: group[part], name.split("."), config)
 
 
+def allows_none(config: ConfigDict, name: str) -> bool:
+    """Whether the field may be None: it is, or its rule says so."""
+    return get_field(config, name) is None or (name in RULES and RULES[name].holds(None))
+
+
 def to_json_dict(config: ConfigDict) -> dict[str, Any]:
     """The config as JSON holds it: tuples as lists, keys sorted at every level."""
     return json.loads(json.dumps(config.to_dict(), sort_keys=True, allow_nan=False))
@@ -152,6 +159,11 @@ def from_json_dict(fields: Mapping[str, Any]) -> ConfigDict:
         ConfigError: a field breaks its rule.
     """
     config = ConfigDict(_tuples(fields))
+    for name in field_paths(config):
+        if get_field(config, name) is None and name in RULES and RULES[name].placeholder:
+            group, _, leaf = name.rpartition(".")
+            owner = get_field(config, group) if group else config
+            owner[leaf] = config_dict.placeholder(RULES[name].placeholder)
     validate(config)
     return config.lock()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from jaxconv import cli
+from jaxconv.cli.parsers import DEFAULT_CONFIG
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = [
@@ -112,10 +113,10 @@ def test_misclassified_images_are_drawn(workdir, tmp_path, monkeypatch, capsys):
     [
         (
             [],
-            "no verb given; expected one of summary, costs, stats, samples, augmentations",
+            "no verb given; expected one of summary, costs, animate, stats, samples",
         ),
         (["sumary"], "sumary: unknown verb; did you mean summary?"),
-        (["dance"], "dance: unknown verb; expected one of summary, costs, stats"),
+        (["dance"], "dance: unknown verb; expected one of summary, costs, animate"),
         (["summary", "--columns", "flops"], "--columns flops: unknown column 'flops'; expected"),
         (["summary", "more"], "unrecognized arguments: more; python -m jaxconv summary --help"),
         (["stats", "--config", "nowhere.txt"], "--config nowhere.txt: no such file"),
@@ -123,7 +124,8 @@ def test_misclassified_images_are_drawn(workdir, tmp_path, monkeypatch, capsys):
         (["stats", "--out", "x.png"], "--out: unknown; expected one of --config.augment.engine"),
         (["samples", "--out", "x.jpg"], "--out x.jpg: expected a name that ends in .png"),
         (["augmentations", "--config.augment.transforms=(('Flop', {}),)"], "Flop"),
-        (["evaluate"], "the following arguments are required: --workdir; python -m jaxconv ev"),
+        (["evaluate", "--workdir", "a", "--weights", "b.safetensors"], "one network at a time"),
+        (["evaluate", "--config.data.source=cifar10"], "did you mean --config.data.sources?"),
     ],
 )
 def test_a_wrong_command_line_is_refused_with_code_2(argv, message, capsys):
@@ -203,12 +205,12 @@ def test_help_lists_the_verbs_and_each_verb_explains_itself(capsys):
         assert caught.value.code == 0
         text = capsys.readouterr().out
         assert f"python -m jaxconv {verb}" in text
-        assert cli.VERBS[verb].__doc__ in " ".join(text.split())
+        assert cli.VERBS[verb].run.__doc__ in " ".join(text.split())
 
 
 def test_the_default_config_is_the_documented_recipe():
-    assert cli.DEFAULT_CONFIG == ROOT / "configs" / "s9.py"
-    assert cli.DEFAULT_CONFIG.is_file()
+    assert DEFAULT_CONFIG == ROOT / "configs" / "s9.py"
+    assert DEFAULT_CONFIG.is_file()
 
 
 @pytest.mark.skipif(

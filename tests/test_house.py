@@ -1,6 +1,6 @@
 """The house rules that imports can break, read from the sources with ast.
 
-The arrows of the design point one way: configs -> train.py and cli.py -> training, report, data,
+The arrows of the design point one way: configs -> train.py and cli -> training, report, data,
 augment, models -> conv. Config objects stop at the door; heavy libraries load where they are used.
 """
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Each part of the house, and the parts of the house that it may import.
 MAY_IMPORT = {
-    "jaxconv": {"jaxconv.conv", "jaxconv.models", "jaxconv.interop"},  # jaxconv/__init__.py
+    "jaxconv": {"jaxconv.conv", "jaxconv.models", "jaxconv.interop", "jaxconv.weights"},
     "jaxconv.conv": set(),
     "jaxconv.models": {"jaxconv.conv"},
     "jaxconv.data": set(),
@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "jaxconv.training": set(),
     "jaxconv.report": {"jaxconv.conv"},
     "jaxconv.interop": {"jaxconv.conv", "jaxconv.models"},
+    "jaxconv.weights": {"jaxconv.interop", "jaxconv.models"},
     "jaxconv.config": set(),
     "jaxconv.command_line": {"jaxconv.config"},
     "jaxconv.devices": {"jaxconv.config"},
@@ -104,7 +105,7 @@ def objection(found: Import, modules: dict[str, Path]) -> str | None:
         own, other = part_of(module), part_of(name)
         inner_door = module == "jaxconv.__main__" or own == "configs" == other
         if within(name, ABOVE) and not inner_door:
-            return "nobody imports train.py, cli.py or configs"
+            return "nobody imports train.py, cli or configs"
         for chain in CHAINS:
             links = [f"jaxconv.{link}" for link in chain]
             if module in links and name not in links[: links.index(module)]:
@@ -114,7 +115,7 @@ def objection(found: Import, modules: dict[str, Path]) -> str | None:
         return None
     if library in NEVER:
         return "is no dependency at run time"
-    if library == "ml_collections" and module not in DOOR and not within(module, {"configs"}):
+    if library == "ml_collections" and not within(module, DOOR | {"configs"}):
         return "config objects stop at the door"
     if library in JAX and within(module, WITHOUT_JAX):
         return "must work without JAX"
@@ -194,9 +195,10 @@ def test_what_the_house_allows_is_not_found(tmp_path):
         "jaxconv/conv/lowering.py": "import jax\nfrom jaxconv.conv.geometry import pair",
         "jaxconv/conv/geometry.py": "import math",
         "jaxconv/augment/host.py": "def f():\n    import albumentations",
-        "jaxconv/cli.py": "from jaxconv import build\nimport ml_collections",
+        "jaxconv/cli/runs.py": "from jaxconv import build\nimport ml_collections",
         "jaxconv/build.py": "from jaxconv.conv import geometry\nimport ml_collections",
         "jaxconv/__main__.py": "from jaxconv.cli import main",
+        "jaxconv/cli/__init__.py": "",
         "configs/s9_quick.py": "from configs import s9\nimport ml_collections",
         "configs/s9.py": "",
     }

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 
-def save_state_dict(path: str | Path, state_dict: Mapping[str, Any]) -> None:
+def save_state_dict(
+    path: str | Path, state_dict: Mapping[str, Any], *, metadata: Mapping[str, str] | None = None
+) -> None:
     """Writes a .safetensors file; an existing one is replaced only when the new one is whole.
 
     Raises:
@@ -20,9 +22,11 @@ def save_state_dict(path: str | Path, state_dict: Mapping[str, Any]) -> None:
     path = Path(path)
     if path.suffix != ".safetensors":
         raise ValueError(f"a state dict is written as .safetensors, got {path}")
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    arrays = {name: np.array(array, order="C") for name, array in state_dict.items()}
     try:
-        save_file({name: np.array(a, order="C") for name, a in state_dict.items()}, partial)
+        partial.write_bytes(save(arrays, metadata and dict(metadata)))
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -85,7 +85,7 @@ def s9_variables(state_dict: Mapping[str, Any]) -> dict[str, Any]:
     arrays = {name: np.asarray(a) for name, a in state_dict.items() if not _is_counter(name)}
     paths = _paths()
     _check_names(arrays, paths, "state dict")
-    shapes = _shapes(arrays[_HEAD], classes_axis=0)
+    shapes = _shapes(arrays[_HEAD], 0)
     _check_shapes(arrays, {name: _torch_shape(shapes[path]) for name, path in paths.items()})
     return unflatten_dict(
         {path: _map_kernel(kernel_from_torch, arrays[name]) for name, path in paths.items()}
@@ -104,18 +104,30 @@ def s9_state_dict(
     Raises:
         ValueError: variables are missing or too many (all are listed), or a shape is not S9Net's.
     """
-    arrays = flatten_dict(jax.tree.map(np.asarray, dict(variables)), sep="/")
-    paths = {name: "/".join(path) for name, path in _paths().items()}
-    _check_names(arrays, paths.values(), "variables")
-    shapes = _shapes(arrays["params/head/kernel"], classes_axis=3)
-    _check_shapes(arrays, {"/".join(path): shape for path, shape in shapes.items()})
+    arrays = require_s9(variables)
     state_dict = {}
-    for name, path in paths.items():
-        state_dict[name] = _map_kernel(kernel_to_torch, arrays[path])
+    for name, path in _paths().items():
+        state_dict[name] = _map_kernel(kernel_to_torch, arrays["/".join(path)])
         if name.endswith("running_var"):  # the counter's place in PyTorch's own order
             counter = name.replace("running_var", "num_batches_tracked")
             state_dict[counter] = np.array(num_batches_tracked, np.int64)
     return state_dict
+
+
+def require_s9(
+    variables: Mapping[str, Any], *, num_classes: int | None = None
+) -> dict[str, np.ndarray]:
+    """The arrays of S9Net's ``variables`` by name, `params/head/kernel` for one, once checked.
+
+    Raises:
+        ValueError: variables are missing or too many (all are listed), or a shape is not S9Net's.
+    """
+    arrays = flatten_dict(jax.tree.map(np.asarray, dict(variables)), sep="/")
+    _check_names(arrays, ["/".join(path) for path in _paths().values()], "variables")
+    head = arrays["params/head/kernel"]
+    shapes = _shapes(head if num_classes is None else np.empty((1, 1, 1, num_classes)), 3)
+    _check_shapes(arrays, {"/".join(path): shape for path, shape in shapes.items()})
+    return arrays
 
 
 def _paths() -> dict[str, tuple[str, ...]]:
@@ -161,7 +173,7 @@ def _check_shapes(arrays, expected):
         raise ValueError(f"not the weights of an S9Net: {'; '.join(wrong)}")
 
 
-def _shapes(head, *, classes_axis):
+def _shapes(head, classes_axis):
     """The shape of every variable of S9Net, by path, asked of the model itself."""
     model = S9Net(num_classes=head.shape[classes_axis] if head.ndim == 4 else 10)
     image = jax.ShapeDtypeStruct((1, 32, 32, 3), np.float32)

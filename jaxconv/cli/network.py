@@ -1,0 +1,76 @@
+"""The verbs on the network and its convolutions, which need no data."""
+
+from collections.abc import Sequence
+
+from jaxconv.cli.parsers import plain_parser
+from jaxconv.command_line import OneLineParser, absolute_path, add_size_flags, path_named
+from jaxconv.config import ConfigError
+from jaxconv.devices import require_devices
+
+
+def summary_parser() -> OneLineParser:
+    from jaxconv.models.summary import COLUMNS
+
+    parser = plain_parser(summary)
+    words = f"more of them, with commas between: {', '.join(COLUMNS)}; default none"
+    parser.add_argument("--columns", metavar="NAMES", help=words)
+    return parser
+
+
+def summary(argv: Sequence[str]) -> None:
+    """Prints the table of the network's layers."""
+    from jaxconv.models.s9 import S9Net
+    from jaxconv.models.summary import format_summary, summarize
+
+    flags = summary_parser().parse_args(argv)
+    require_devices()
+    image_shape = (32, 32, 3)
+    columns = flags.columns.split(",") if flags.columns else []
+    try:
+        print(format_summary(summarize(S9Net(), image_shape), image_shape, columns))
+    except ValueError as error:
+        raise ConfigError(f"--columns {flags.columns}: {error}") from error
+
+
+def costs_parser() -> OneLineParser:
+    return plain_parser(costs)
+
+
+def costs(argv: Sequence[str]) -> None:
+    """Prints what each convolution costs for the same job."""
+    from jaxconv.models.cost import compare_costs, format_costs
+
+    costs_parser().parse_args(argv)
+    require_devices()
+    print(format_costs(compare_costs((32, 32, 32), 32)))
+
+
+def animate_parser() -> OneLineParser:
+    from jaxconv.report.scenes import VARIANTS, explain_options
+
+    parser = plain_parser(animate)
+    parser.add_argument("variant", metavar="VARIANT", help=", ".join(VARIANTS))
+    add_size_flags(parser, explain_options())
+    parser.add_argument("--fps", type=float, default=2.5, help="numbers a second; default 2.5")
+    film, png = path_named("--out", ".gif", ".mp4"), path_named("--still", ".png")
+    parser.add_argument("--out", metavar="FILE", type=film, help="a film; default VARIANT.gif")
+    words = "first, middle, last step; default none"
+    parser.add_argument("--still", metavar="FILE.png", type=png, help=words)
+    return parser
+
+
+def animate(argv: Sequence[str]) -> None:
+    """Draws a convolution at work: a film, a still of three steps, or both."""
+    from jaxconv.report import animate as films
+    from jaxconv.report.scenes import MEANINGS, scene
+
+    flags = animate_parser().parse_args(argv)
+    require_devices()
+    try:
+        shown = scene(flags.variant, **{n: v for n, v in vars(flags).items() if n in MEANINGS})
+        asked = [path for path in (flags.out, flags.still) if path]
+        for path in asked or [absolute_path(f"{flags.variant}.gif")]:
+            films.save(shown, path, fps=flags.fps)
+            print(path)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error

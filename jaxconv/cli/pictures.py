@@ -1,0 +1,12 @@
+"""Where a verb's picture goes."""
+
+from pathlib import Path
+from typing import Any
+
+
+def save_picture(figure: Any, path: Path) -> None:
+    """Writes a matplotlib `figure` as PNG and prints where."""
+    from jaxconv.report.figures import save
+
+    save(figure, path)
+    print(path)

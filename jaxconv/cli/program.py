@@ -1,0 +1,72 @@
+"""The program: which verb, and what to say when it fails."""
+
+import difflib
+import sys
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from jaxconv.cli import data, export, network, runs
+from jaxconv.cli.parsers import EXIT_CODES
+from jaxconv.command_line import OneLineParser
+from jaxconv.config import ConfigError
+from jaxconv.data.dataset import DataCorrupt, DataUnavailable
+from jaxconv.report.run_dir import RunDirError
+
+
+class Verb(NamedTuple):
+    run: Callable[[Sequence[str]], None]
+    make_parser: Callable[[], OneLineParser]
+
+
+VERBS = {
+    "summary": Verb(network.summary, network.summary_parser),
+    "costs": Verb(network.costs, network.costs_parser),
+    "animate": Verb(network.animate, network.animate_parser),
+    "stats": Verb(data.stats, data.stats_parser),
+    "samples": Verb(data.samples, data.samples_parser),
+    "augmentations": Verb(data.augmentations, data.augmentations_parser),
+    "evaluate": Verb(runs.evaluate, runs.evaluate_parser),
+    "misclassified": Verb(runs.misclassified, runs.misclassified_parser),
+    "export": Verb(export.export, export.export_parser),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the verb that ``argv`` (by default the program's arguments) begins with."""
+    from jaxconv.training.checkpoint import CheckpointError
+    from jaxconv.weights.card import WeightsError
+
+    failures = (CheckpointError, DataCorrupt, DataUnavailable, OSError, RunDirError, WeightsError)
+    try:
+        _run(sys.argv[1:] if argv is None else argv)
+        return 0
+    except ConfigError as error:
+        return _fail(error, 2)
+    except failures as error:
+        return _fail(error, 1)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+
+
+def _run(argv: Sequence[str]) -> None:
+    match argv:
+        case ["-h" | "--help", *_]:
+            print(_usage())
+        case [name, *rest] if name in VERBS:
+            VERBS[name].run(rest)
+        case [name, *_]:
+            near = difflib.get_close_matches(name, VERBS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(VERBS)}"
+            raise ConfigError(f"{name}: unknown verb; {hint}")
+        case _:
+            raise ConfigError(f"no verb given; expected one of {', '.join(VERBS)}")
+
+
+def _usage() -> str:
+    lines = [f"  {name:<15} {verb.run.__doc__}" for name, verb in VERBS.items()]
+    return "\n".join(["usage: python -m jaxconv VERB [--help]", "", *lines, "", EXIT_CODES])
+
+
+def _fail(message: object, code: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return code
