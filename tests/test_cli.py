@@ -49,7 +49,9 @@ def refused(capsys, *argv: str) -> tuple[int, str]:
     code = cli.main(argv)
     captured = capsys.readouterr()
     assert captured.out == ""
-    lines = [line for line in captured.err.splitlines() if not line.startswith("data: ")]
+    lines = [
+        line for line in captured.err.splitlines() if not line.startswith(("data: ", "weights: "))
+    ]
     assert len(lines) == 1, captured.err
     return code, lines[0]
 
@@ -211,6 +213,14 @@ def test_help_lists_the_verbs_and_each_verb_explains_itself(capsys):
 def test_the_default_config_is_the_documented_recipe():
     assert DEFAULT_CONFIG == ROOT / "configs" / "s9.py"
     assert DEFAULT_CONFIG.is_file()
+
+
+def test_data_of_other_classes_than_the_network_is_refused(capsys):
+    code, line = refused(capsys, "evaluate", *SMALL)
+    assert code == 2
+    assert (
+        "trained on cifar10, and shapes10 has other classes; set --config.data.sources=cif" in line
+    )
 
 
 @pytest.mark.skipif(

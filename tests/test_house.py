@@ -103,7 +103,7 @@ def objection(found: Import, modules: dict[str, Path]) -> str | None:
     module, name, library = found.module, found.name, found.name.split(".")[0]
     if name in modules:
         own, other = part_of(module), part_of(name)
-        inner_door = module == "jaxconv.__main__" or own == "configs" == other
+        inner_door = module == "jaxconv.__main__" or own == other in {"configs", "jaxconv.cli"}
         if within(name, ABOVE) and not inner_door:
             return "nobody imports train.py, cli or configs"
         for chain in CHAINS:

@@ -79,12 +79,12 @@ def _of_file(path: Path | None, fields: Sequence[str], flags: Sequence[str]) -> 
     from jaxconv.weights.pretrained import PRETRAINED
 
     variables, card = load_weights(path or PRETRAINED)
+    config = _overridden(from_json_dict(card.config), card.dataset, fields, flags)
     print(
         f"weights: {path or 'those of the package'}; {card.dataset}, epoch {card.epoch}, "
         f"test accuracy {card.test_accuracy:.2f} %",
         file=sys.stderr,
     )
-    config = _config(card.config, card.dataset, fields, flags)
     state = TrainState(card.step, variables["params"], variables["batch_stats"], ())
     return Subject(config, card.class_names, state, card.step, card.dataset, None, card)
 
@@ -96,8 +96,7 @@ def _of_run(workdir: Path, fields: Sequence[str], flags: Sequence[str], *, best:
     from jaxconv.training.loop import Progress
 
     run = run_dir.load(workdir)
-    dataset = run_dir.read_json(run.environment_json)["data"]["name"]
-    config = _config(run_dir.read_json(run.config_json), dataset, fields, flags)
+    trained = from_json_dict(run_dir.read_json(run.config_json))
     if not run.checkpoints.is_dir():
         raise CheckpointError(f"{run.path} has no checkpoint; train in it first")
     checkpoints = Checkpoints(run.checkpoints, read_only=True)
@@ -105,6 +104,8 @@ def _of_run(workdir: Path, fields: Sequence[str], flags: Sequence[str], *, best:
         step = checkpoints.best_step if best else checkpoints.latest_step
         if step is None:
             raise CheckpointError(f"{run.checkpoints} holds no whole checkpoint; train there first")
+        dataset = run_dir.read_json(run.environment_json)["data"]["name"]
+        config = _overridden(trained, dataset, fields, flags)
         like = Progress(build_state_like(config, len(CLASS_NAMES[dataset])), empty_tally())
         state = checkpoints.restore(step, like).state._replace(opt_state=())
     finally:
@@ -112,7 +113,8 @@ def _of_run(workdir: Path, fields: Sequence[str], flags: Sequence[str], *, best:
     return Subject(config, CLASS_NAMES[dataset], state, step, dataset, run.path, None)
 
 
-def _config(trained: Any, dataset: str, fields: Sequence[str], flags: Sequence[str]) -> ConfigDict:
-    config = from_json_dict(trained)
+def _overridden(
+    config: ConfigDict, dataset: str, fields: Sequence[str], flags: Sequence[str]
+) -> ConfigDict:
     config.data.sources = (dataset,)
     return override(config, fields, flags)

@@ -106,6 +106,6 @@ def _read_card(path: Path, metadata: Mapping[str, str]) -> Card:
         entries = {field.name: json.loads(metadata[field.name]) for field in fields(Card)}
         for name in ("class_names", "mean", "std"):
             entries[name] = tuple(entries[name])
+        return Card(**entries)
     except (TypeError, ValueError) as error:
         raise WeightsError(f"{path}: its card cannot be read ({error})") from error
-    return Card(**entries)

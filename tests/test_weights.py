@@ -1,0 +1,113 @@
+"""Weights files: what is written comes back, what is not one is refused, and the card is true."""
+
+import dataclasses
+import json
+import os
+
+import jax
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from jaxconv import cli, load_pretrained
+from jaxconv.interop.torch import require_s9
+from jaxconv.weights.card import Weights, WeightsError, load_weights, save_weights
+from jaxconv.weights.pretrained import PRETRAINED
+
+needs_cifar10 = pytest.mark.skipif(
+    "TFDS_DATA_DIR" not in os.environ, reason="TFDS_DATA_DIR names no directory with CIFAR-10"
+)
+
+
+@pytest.fixture(scope="module")
+def pretrained():
+    return load_pretrained()
+
+
+def test_the_weights_in_the_box_are_small_and_whole(pretrained):
+    variables, card = pretrained
+    assert PRETRAINED.stat().st_size < 1_000_000
+    assert sum(array.size for array in jax.tree.leaves(variables["params"])) == 193_376
+    arrays = require_s9(variables)
+    assert all(array.dtype == np.float32 for array in arrays.values())
+    assert all(np.isfinite(array).all() for array in arrays.values())
+    assert (card.network, card.dataset, len(card.class_names)) == ("S9Net", "cifar10", 10)
+    assert (card.train_count, card.test_count) == (50_000, 10_000)
+    assert len(card.commit) == 40
+    assert card.config["seed"] == card.seed
+    assert card.step == card.epoch * -(-50_000 // card.config["batch_size"])
+    assert card.selection == "the last epoch that was trained; none was chosen by its test accuracy"
+
+
+@needs_cifar10
+def test_the_accuracy_on_the_card_is_that_on_the_real_test_images(pretrained, capsys):
+    assert cli.main(["evaluate"]) == 0
+    card, printed = pretrained.card, capsys.readouterr().out
+    expected = f"step {card.step} on 10,000 test images of cifar10: accuracy "
+    assert printed.startswith(expected)
+    accuracy = float(printed.removeprefix(expected).split(" ")[0])
+    assert accuracy == pytest.approx(card.test_accuracy, abs=0.021)  # two images of 10,000
+
+
+def test_what_is_saved_comes_back(pretrained, tmp_path):
+    path = tmp_path / "new" / "some.safetensors"
+    save_weights(path, pretrained)
+    again = load_weights(path)
+    assert again.card == pretrained.card
+    jax.tree.map(np.testing.assert_array_equal, again.variables, pretrained.variables)
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_variables_of_another_network_are_not_saved(pretrained, tmp_path):
+    variables, card = pretrained
+    with pytest.raises(ValueError, match="missing batch_stats/block1/norm/mean"):
+        save_weights(tmp_path / "a.safetensors", Weights({"params": variables["params"]}, card))
+    assert list(tmp_path.iterdir()) == []
+
+
+def rewritten(path, *, drop=(), **metadata):
+    """The weights in the box with another card, and without the entries in `drop`."""
+    with safe_open(PRETRAINED, framework="np") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        card = file.metadata() | metadata
+    kept = {name: text for name, text in card.items() if name not in drop}
+    save_file({name: a for name, a in arrays.items() if name not in drop}, path, kept)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"drop": ("seed", "std")}, r"has no card \(std, seed missing in its metadata\); write it"),
+        ({"drop": ("params/head/kernel",)}, "missing params/head/kernel"),
+        ({"seed": "{"}, "its card cannot be read"),
+        ({"class_names": "5"}, "its card cannot be read"),
+        ({"class_names": "[1]"}, "expected texts"),
+        ({"class_names": '["a", "b"]'}, r"params/head/kernel has shape \(1, 1, 64, 10\), expected"),
+        ({"std": "[1, 0, 1]"}, "expected three numbers each"),
+        ({"config": "[]"}, "expected fields"),
+    ],
+)
+def test_a_file_that_is_none_of_ours_is_refused_in_one_line(tmp_path, change, message):
+    path = rewritten(tmp_path / "other.safetensors", **change)
+    with pytest.raises(WeightsError, match=message) as caught:
+        load_weights(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_file_is_refused_by_the_verb(tmp_path, capsys):
+    path = tmp_path / "cut.safetensors"
+    path.write_bytes(PRETRAINED.read_bytes()[:1000])
+    assert cli.main(["evaluate", "--weights", str(path)]) == 1
+    assert f"error: {path} is not a whole safetensors file" in capsys.readouterr().err
+    assert cli.main(["evaluate", "--weights", str(tmp_path / "none.safetensors")]) == 1
+    assert "error: there is no file" in capsys.readouterr().err
+
+
+def test_the_card_is_metadata_that_any_reader_of_safetensors_shows(pretrained):
+    with safe_open(PRETRAINED, framework="np") as file:
+        metadata = file.metadata()
+    assert set(metadata) == {field.name for field in dataclasses.fields(pretrained.card)}
+    assert json.loads(metadata["test_accuracy"]) == pretrained.card.test_accuracy
