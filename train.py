@@ -47,21 +47,32 @@ def main(argv: Sequence[str]) -> int:
 
 def train_or_explain(config: ConfigDict, workdir: Path, stop: StopRequest) -> int:
     """Trains; whatever may go wrong in a run becomes a line and exit code 1."""
+    try:
+        return train(config, workdir, stop)
+    except Exception as error:
+        stop.check()
+        message = explain(error)
+        if message is None:
+            raise
+        return fail(message, 1)
+
+
+def explain(error: Exception) -> str | None:
+    """What to say to a user about an error; None if it is none of theirs."""
     from jax.errors import JaxRuntimeError
 
     from jaxconv.training.checkpoint import CheckpointError
     from jaxconv.training.loop import Diverged
 
-    try:
-        return train(config, workdir, stop)
-    except (CheckpointError, DataCorrupt, DataUnavailable, Diverged, run_dir.RunDirError) as error:
-        return fail(error, 1)
-    except OSError as error:
-        return fail(f"{error}; {KEPT}: mend that and run the same command again", 1)
-    except (MemoryError, JaxRuntimeError) as error:
-        if isinstance(error, JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
-            raise
-        return fail(f"out of memory; {KEPT}: lower --config.batch_size, in a new --workdir", 1)
+    known = (CheckpointError, DataCorrupt, DataUnavailable, Diverged, run_dir.RunDirError)
+    if isinstance(error, known):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error}; {KEPT}: mend that and run the same command again"
+    exhausted = isinstance(error, JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
+    if exhausted or isinstance(error, MemoryError):
+        return f"out of memory; {KEPT}: lower --config.batch_size, in a new --workdir"
+    return None
 
 
 def train(config: ConfigDict, workdir: Path, stop: StopRequest) -> int:

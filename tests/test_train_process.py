@@ -309,6 +309,21 @@ def test_a_signal_before_training_ends_the_process_at_once(
     assert signal.getsignal(number) is before
 
 
+def test_a_signal_that_becomes_another_error_is_told_as_what_it_is(capsys, tmp_path, monkeypatch):
+    """As in the drawing of a figure; found by killing runs at drawn moments."""
+
+    def draw(config):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except Stopped:
+            raise ValueError("Invalid bounding box") from None
+
+    monkeypatch.setattr(build, "build_dataset", draw)
+    monkeypatch.chdir(ROOT)
+    found, line = outcome(capsys, *SMALL, "--workdir", str(tmp_path / "run"))
+    assert (found, line) == (143, "stopped at once; what the last checkpoint holds is kept")
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_the_first_signal_is_noted_and_a_second_sigint_is_not(capfd, number, code):
     with StopRequest() as stop, stop.deferred():

@@ -20,13 +20,14 @@ class StopRequest:
 
     Inside `deferred()` the first signal is only noted, for a loop that asks `stop()` and saves;
     a second SIGINT raises even there. Any that follow `Stopped` end the process without cleaning.
-    Where Python swallows `Stopped`, as in a callback of the garbage collector, `deferred()` raises
-    it again.
+    Where Python swallows `Stopped`, as in a callback of the garbage collector, or C code makes
+    another exception of it, `check()` raises it again.
     """
 
     def __init__(self) -> None:
         self._noted: int | None = None
         self._deferred = False
+        self._raised = False
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> "StopRequest":
@@ -50,13 +51,17 @@ class StopRequest:
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
         """A context in which the first signal is noted instead."""
-        if self._noted is not None:
-            raise Stopped(self._noted)
+        self.check()
         self._deferred = True
         try:
             yield
         finally:
             self._deferred = False
+
+    def check(self) -> None:
+        """Raises `Stopped` if it was raised before."""
+        if self._raised:
+            raise Stopped(self._noted)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         first = self._noted is None
@@ -65,6 +70,7 @@ class StopRequest:
         if not self._deferred or (not first and number == signal.SIGINT):
             for both in self._before:
                 signal.signal(both, signal.SIG_DFL)
+            self._raised = True
             raise Stopped(number)
         if first:
             name = signal.Signals(number).name
