@@ -5,11 +5,12 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from jaxconv.cli import data, export, network, runs
+from jaxconv.cli import data, export, images, network, runs
 from jaxconv.cli.parsers import EXIT_CODES
 from jaxconv.command_line import OneLineParser
 from jaxconv.config import ConfigError
 from jaxconv.data.dataset import DataCorrupt, DataUnavailable
+from jaxconv.data.image_files import ImageError
 from jaxconv.report.run_dir import RunDirError
 
 
@@ -27,6 +28,7 @@ VERBS = {
     "augmentations": Verb(data.augmentations, data.augmentations_parser),
     "evaluate": Verb(runs.evaluate, runs.evaluate_parser),
     "misclassified": Verb(runs.misclassified, runs.misclassified_parser),
+    "predict": Verb(images.predict, images.predict_parser),
     "export": Verb(export.export, export.export_parser),
 }
 
@@ -36,7 +38,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     from jaxconv.training.checkpoint import CheckpointError
     from jaxconv.weights.card import WeightsError
 
-    failures = (CheckpointError, DataCorrupt, DataUnavailable, OSError, RunDirError, WeightsError)
+    failures = (
+        CheckpointError,
+        DataCorrupt,
+        DataUnavailable,
+        ImageError,
+        OSError,
+        RunDirError,
+        WeightsError,
+    )
     try:
         _run(sys.argv[1:] if argv is None else argv)
         return 0

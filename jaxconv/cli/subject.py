@@ -36,8 +36,9 @@ def parse_subject(parser: OneLineParser, argv: Sequence[str]) -> tuple[Subject, 
     """
     flags, rest = parser.parse_known_args(argv)
     if flags.help:
-        described = describe_fields(load_config(DEFAULT_CONFIG), DEFAULT_CONFIG)
-        print(f"{parser.format_help()}\nBut a network keeps the config of its run; {described}")
+        note = "a network keeps the config that it was trained with, not these defaults;"
+        fields = describe_fields(load_config(DEFAULT_CONFIG), DEFAULT_CONFIG)
+        print(parser.format_help(), note, fields, sep="\n")
         raise SystemExit(0)
     if flags.workdir and flags.weights:
         raise ConfigError("--workdir and --weights: one network at a time; give one of them")

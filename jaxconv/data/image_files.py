@@ -1,0 +1,91 @@
+"""An image file of any kind as the small RGB image that a network takes.
+
+What happens to it, in this order:
+
+1. Of an animation, the first frame is taken.
+2. It is turned upright, where its EXIF orientation says how.
+3. 16-bit grey is brought to 8 bits by 65535 -> 255; any other mode becomes RGB as Pillow converts
+   it, without colour profiles; what is transparent lies on white.
+4. The largest centred square is cut out of it.
+5. The square is resized: bicubic, over the whole area that a pixel covers. A 32x32 image stays what
+   it is, pixel for pixel.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+MAX_PIXELS = 50_000_000
+# Pillow reads more; of these, none starts a program or reads another file.
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
+
+
+class ImageError(Exception):
+    """A file that is no image to be read; the message is one line."""
+
+
+def load_image(path: Path, size: int = 32) -> np.ndarray:
+    """Reads an image file: uint8 [size, size, 3].
+
+    Raises:
+        ImageError: it is missing, is no image, is damaged, has more than `MAX_PIXELS` pixels, or
+            is of floating point, whose white nobody knows.
+    """
+    from PIL import Image, ImageOps
+
+    path = Path(path)
+    if not path.is_file():
+        raise ImageError(f"{path}: there is no such file; name image files")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Pillow, about odd metadata
+            with Image.open(path, formats=FORMATS) as image:
+                if image.width * image.height > MAX_PIXELS:  # before anything is decoded
+                    raise _too_large(path, "{} x {}".format(*image.size))
+                upright = ImageOps.exif_transpose(image)
+                square = _square(_to_rgb(path, upright), size)
+    except ImageError:
+        raise
+    except Image.UnidentifiedImageError as error:
+        known = ", ".join(FORMATS)
+        raise ImageError(f"{path}: not an image of a kind that is read here ({known})") from error
+    except Image.DecompressionBombError as error:  # a small file can claim to be a huge image
+        raise _too_large(path, "far too many") from error
+    except Exception as error:  # Pillow's readers raise whatever the damage happens to cause
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ImageError(f"{path}: a damaged image ({reason})") from error
+    return np.asarray(square)
+
+
+def _too_large(path, size):
+    return ImageError(
+        f"{path}: {size} pixels; expected at most {MAX_PIXELS:,}: make the image smaller"
+    )
+
+
+def _to_rgb(path, image):
+    from PIL import Image
+
+    if image.mode == "F":
+        raise ImageError(f"{path}: floating-point pixels; save it with 8 or 16 bits a channel")
+    if image.mode.startswith("I"):  # 16 bits of grey, in one of Pillow's layouts
+        grey = np.asarray(image).clip(0, 65535).astype(np.uint32)
+        return Image.fromarray(((grey * 255 + 32767) // 65535).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return image.convert("RGB")
+
+
+def _square(image, size):
+    """The centred square of ``image``, resized."""
+    from PIL import Image
+
+    side = min(image.size)
+    left, top = ((length - side) // 2 for length in image.size)
+    box = (left, top, left + side, top + side)
+    return image.resize((size, size), Image.Resampling.BICUBIC, box=box)
