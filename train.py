@@ -148,11 +148,13 @@ def require_same_data(run: run_dir.RunDir, dataset: Dataset) -> None:
     """Refuses to go on with other data than before, where a source has come or gone."""
     if not run.environment_json.is_file():
         return
-    before, now = run_dir.read_json(run.environment_json)["data"], describe_data(dataset)
+    before = run_dir.flatten(run_dir.read_json(run.environment_json))
+    now = describe_data(dataset)
     for name in ("name", "train", "test"):
-        if before[name] != now[name]:
+        was = before.get(f"data.{name}")
+        if was != now[name]:
             raise run_dir.RunDirError(
-                f"workdir {run.path} was trained on other data: {name} was {before[name]} and is "
+                f"workdir {run.path} was trained on other data: {name} was {was} and is "
                 f"{now[name]} now; set --config.data back to go on, or give a new --workdir"
             )
 

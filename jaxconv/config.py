@@ -21,7 +21,16 @@ from ml_collections import ConfigDict, config_dict
 
 
 class ConfigError(Exception):
-    """A mistake on the command line or in a config; the message is one line."""
+    """A mistake on the command line or in a config.
+
+    The message is one line of bearable length, whatever it quotes: line ends, and what else a
+    terminal would obey, are shown as escapes.
+    """
+
+    def __init__(self, message: object):
+        characters = (c if c.isprintable() else repr(c)[1:-1] for c in str(message))
+        text = "".join(characters)
+        super().__init__(text if len(text) <= 2000 else f"{text[:1000]} ... {text[-1000:]}")
 
 
 class Rule(NamedTuple):
@@ -156,9 +165,12 @@ def from_json_dict(fields: Mapping[str, Any]) -> ConfigDict:
     """The config that `to_json_dict` was given, up to list or tuple: checked and locked.
 
     Raises:
-        ConfigError: a field breaks its rule.
+        ConfigError: a field breaks its rule, or these are no fields at all.
     """
-    config = ConfigDict(_tuples(fields))
+    try:
+        config = ConfigDict(_tuples(fields))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ConfigError(f"not the fields of a config: {error}") from error
     for name in field_paths(config):
         if get_field(config, name) is None and name in RULES and RULES[name].placeholder:
             group, _, leaf = name.rpartition(".")

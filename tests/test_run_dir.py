@@ -151,7 +151,7 @@ def test_going_on_after_a_kill_at_any_byte_equals_never_having_stopped(run):
 
 def test_metrics_damaged_in_the_middle_are_named(run):
     run.metrics_jsonl.write_text('{"epoch": 1}\n{"epo\n{"epoch": 3}\n')
-    with pytest.raises(RunDirError, match=r"metrics\.jsonl line 2 is not JSON") as caught:
+    with pytest.raises(RunDirError, match=r"metrics\.jsonl line 2 is no epoch in JSON") as caught:
         run_dir.read_metrics(run)
     one_line(caught)
 

@@ -1,25 +1,24 @@
 """Reading the CIFAR-10 archives, binary and Python, packed or unpacked, and trusting none of them.
 
 Nothing is ever extracted: members are read by name into memory, so no path inside an archive can
-lead anywhere. The Python archive is a pickle; its unpickler builds NumPy arrays and plain
-containers and refuses everything else.
+lead anywhere, and no more is read than CIFAR-10 can hold. The Python archive is made of pickles;
+`python_batch.py` reads those.
 """
 
 from __future__ import annotations
 
 import gzip
 import hashlib
-import io
-import pickle
 import tarfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
 from jaxconv.data.dataset import DataCorrupt, Split
+from jaxconv.data.python_batch import parse_python_batch
 
 CLASS_NAMES = (
     "airplane",
@@ -35,6 +34,7 @@ CLASS_NAMES = (
 )
 IMAGES_PER_BATCH = 10_000
 LARGEST_MEMBER_BYTES = 64 << 20  # twice the largest honest one
+LARGEST_ARCHIVE_BYTES = 256 << 20  # unpacked; the honest ones have 184 million
 MOST_MEMBERS = 64
 
 
@@ -73,7 +73,7 @@ def read_archive(path: Path) -> tuple[Split, Split]:
     layout = next(layout for layout in LAYOUTS if path.name in (layout.archive, layout.folder))
     try:
         if path.is_dir():
-            members = {name: (path / name).read_bytes() for name in layout.files}
+            members = {name: _read_file(path / name) for name in layout.files}
         else:
             _check_digest(path, layout)
             members = _read_members(path, layout)
@@ -88,63 +88,59 @@ def read_archive(path: Path) -> tuple[Split, Split]:
 
 
 def parse_binary_batch(content: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of one label byte and 3,072 pixel bytes, channel by channel."""
+    """Pixels uint8 [n, 3072] and labels int32 [n] of rows of one label byte and 3,072 pixels."""
     row = 1 + 3 * 32 * 32
     if len(content) % row:
         raise ValueError(f"{len(content)} bytes, expected rows of {row}")
     rows = np.frombuffer(content, np.uint8).reshape(-1, row)
-    return _channels_last(rows[:, 1:]), rows[:, 0].astype(np.int32)
-
-
-def parse_python_batch(content: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """A pickled dict of b"data" (uint8 [n, 3072]) and b"labels" (list of int)."""
-    try:
-        batch = _ArrayUnpickler(io.BytesIO(content), encoding="bytes").load()
-        batch = {key.decode() if isinstance(key, bytes) else key: batch[key] for key in batch}
-        data, labels = np.asarray(batch["data"]), np.asarray(batch["labels"], np.int32)
-    except ValueError:
-        raise
-    except Exception as error:  # a damaged pickle can raise anything at all
-        raise ValueError(f"not a CIFAR-10 batch ({error!r})") from error
-    if data.dtype != np.uint8 or data.ndim != 2 or data.shape[1] != 3072:
-        raise ValueError(f"data is {data.dtype} {data.shape}, expected uint8 (n, 3072)")
-    return _channels_last(data), labels
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Builds NumPy arrays from a pickle, and refuses every other callable by its name."""
-
-    def find_class(self, module: str, name: str) -> object:
-        match module, name:
-            case "numpy", "ndarray":
-                return np.ndarray
-            case "numpy", "dtype":
-                return np.dtype
-            case (("numpy.core.multiarray" | "numpy._core.multiarray"), "_reconstruct"):
-                return np.empty(0).__reduce__()[0]  # this very function, without its private path
-        raise ValueError(f"the pickle asks for {module}.{name}, which no batch needs")
+    return rows[:, 1:], rows[:, 0].astype(np.int32)
 
 
 def _channels_last(rows: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
 
 
-def _checked(name: str, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    if images.shape[0] != IMAGES_PER_BATCH or labels.shape != (IMAGES_PER_BATCH,):
+def _checked(name: str, pixels: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if pixels.shape[0] != IMAGES_PER_BATCH or labels.shape != (IMAGES_PER_BATCH,):
         raise ValueError(
-            f"{name} has {images.shape[0]} images and {labels.size} labels, "
+            f"{name} has {pixels.shape[0]} images and {labels.size} labels, "
             f"expected {IMAGES_PER_BATCH} of each"
         )
     if labels.min() < 0 or labels.max() > 9:
         raise ValueError(f"{name} has a label outside 0 to 9")
-    return images, labels
+    return _channels_last(pixels), labels
+
+
+def _read_file(path: Path) -> bytes:
+    size = path.stat().st_size
+    if size > LARGEST_MEMBER_BYTES or not path.is_file():
+        raise ValueError(f"{path.name} is no plain file, or larger than CIFAR-10 can be")
+    return path.read_bytes()
+
+
+class _Bounded:
+    """A stream that may give `limit` bytes and no more: a small file may unpack to a huge one.
+
+    tarfile reads some headers whole before it shows their member, whose size says nothing then.
+    """
+
+    def __init__(self, stream: BinaryIO, limit: int):
+        self._stream, self._left = stream, limit
+
+    def read(self, size: int) -> bytes:
+        content = self._stream.read(size)
+        self._left -= len(content)
+        if self._left < 0:
+            raise ValueError("it is larger inside than CIFAR-10 can be")
+        return content
 
 
 def _read_members(path: Path, layout: Layout) -> dict[str, bytes]:
     wanted = {f"{layout.folder}/{name}": name for name in layout.files}
     members = {}
     # tarfile's own "r|gz" never looks at the checksum of the gzip stream; gzip does, at its end.
-    with gzip.open(path) as stream:
+    with gzip.open(path) as unpacked:
+        stream = _Bounded(unpacked, LARGEST_ARCHIVE_BYTES)
         with tarfile.open(fileobj=stream, mode="r|") as tar:
             for count, member in enumerate(tar):
                 _check_member(member, count)

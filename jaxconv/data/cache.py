@@ -68,13 +68,20 @@ def load_cache(directory: Path) -> tuple[Split, Split, str] | None:
             path = directory / file_name
             expected = manifest["files"][file_name]
             arrays.append(_open_verified(path, expected["bytes"], expected["crc32"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        train, test = (_split(*pair) for pair in (arrays[:2], arrays[2:]))
+    except Exception as error:  # json and np.load let through what their parsers raise
         if path.name == MANIFEST and isinstance(error, (FileNotFoundError, NotADirectoryError)):
             return None
         raise DataCorrupt(f"the decoded cache is damaged: {path}: {_in_words(error)}") from error
-    train_images, train_labels, test_images, test_labels = arrays
-    train = Split(train_images, np.array(train_labels))
-    return train, Split(test_images, np.array(test_labels)), origin
+    return train, test, origin
+
+
+def _split(images: np.ndarray, labels: np.ndarray) -> Split:
+    if images.dtype != np.uint8 or images.ndim != 4:
+        raise ValueError(f"images are {images.dtype} {images.shape}, expected uint8 [n, h, w, c]")
+    if labels.dtype != np.int32 or labels.shape != images.shape[:1]:
+        raise ValueError(f"labels are {labels.dtype} {labels.shape} of {len(images)} images")
+    return Split(images, np.array(labels))
 
 
 def _open_verified(path: Path, expected_bytes: int, expected_crc32: int) -> np.ndarray:
@@ -100,7 +107,7 @@ def _in_words(error: Exception) -> str:
         return "the file is missing"
     if isinstance(error, KeyError):
         return f"no entry {error}"
-    return str(error)
+    return " ".join(str(error).split())[:200]
 
 
 @contextmanager

@@ -20,39 +20,22 @@ class RunDirError(Exception):
     """A run directory that cannot be used as asked: one line, with the path and the remedy."""
 
 
+def _inside(name: str) -> property:
+    return property(lambda run: run.path / name)
+
+
 @dataclass(frozen=True)
 class RunDir:
-    """The absolute path of a run directory, and the names inside it."""
+    """The absolute path of a run directory, and the paths inside it."""
 
     path: Path
-
-    @property
-    def config_json(self) -> Path:
-        return self.path / "config.json"
-
-    @property
-    def environment_json(self) -> Path:
-        return self.path / "environment.json"
-
-    @property
-    def summary_txt(self) -> Path:
-        return self.path / "summary.txt"
-
-    @property
-    def metrics_jsonl(self) -> Path:
-        return self.path / "metrics.jsonl"
-
-    @property
-    def checkpoints(self) -> Path:
-        return self.path / "checkpoints"
-
-    @property
-    def figures(self) -> Path:
-        return self.path / "figures"
-
-    @property
-    def report_html(self) -> Path:
-        return self.path / "report.html"
+    config_json = _inside("config.json")
+    environment_json = _inside("environment.json")
+    summary_txt = _inside("summary.txt")
+    metrics_jsonl = _inside("metrics.jsonl")
+    checkpoints = _inside("checkpoints")
+    figures = _inside("figures")
+    report_html = _inside("report.html")
 
 
 def create(workdir: str | Path) -> RunDir:
@@ -143,10 +126,11 @@ def read_metrics(run: RunDir) -> list[dict[str, Any]]:
     rows = []
     for number, line in enumerate(lines, start=1):
         try:
-            rows.append(json.loads(line))
-        except ValueError as error:
+            rows.append(_object(line))
+            int(rows[-1]["epoch"])
+        except (KeyError, RecursionError, TypeError, ValueError) as error:
             raise RunDirError(
-                f"{run.metrics_jsonl} line {number} is not JSON; remove that line to go on"
+                f"{run.metrics_jsonl} line {number} is no epoch in JSON; remove that line to go on"
             ) from error
     return rows
 
@@ -186,9 +170,9 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def read_json(path: Path) -> Any:
-    """Returns the value in a JSON file of a run; raises as `read_text` does."""
-    return _read(path, json.loads)
+def read_json(path: Path) -> dict[str, Any]:
+    """Returns the object in a JSON file of a run; raises as `read_text` does."""
+    return _read(path, _object)
 
 
 def read_text(path: Path) -> str:
@@ -243,9 +227,16 @@ def _read(path: Path, parse: Callable[[str], Any]) -> Any:
         return parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         reason = error.strerror
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         reason = str(error)
     raise RunDirError(f"cannot read {path} ({reason}); restore it, or give a new --workdir")
+
+
+def _object(text: str | bytes) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError(f"expected a JSON object, found {type(value).__name__}")
+    return value
 
 
 def _to_json(value: Any, indent: int | None = None) -> str:
