@@ -65,8 +65,7 @@ def make_device_augment(
                 raise ValueError(f"{name} after Normalize: the device engine expects it before")
 
     def augment(keys: jax.Array, images: jax.Array) -> jax.Array:
-        if images.ndim != 4 or images.dtype != jnp.uint8:
-            raise ValueError(f"images {images.dtype}{images.shape}: expected uint8 [b, h, w, c]")
+        _require_images(images)
         if keys.ndim == 0:
             keys = jax.vmap(jax.random.fold_in, (None, 0))(keys, jnp.arange(len(images)))
         draws = sum(step.draws for step in steps)
@@ -82,8 +81,20 @@ def make_device_augment(
 
 def make_device_normalize(pipeline: Sequence[Transform]) -> Callable[[jax.Array], jax.Array]:
     """The Normalize of a pipeline alone, for evaluation: images -> float32 [b, h, w, c]."""
-    augment = make_device_augment([step for step in pipeline if step.name == "Normalize"])
-    return lambda images: augment(jax.random.key(0), images)
+    steps = [_make(transform) for transform in pipeline if transform.name == "Normalize"]
+
+    def normalize(images: jax.Array) -> jax.Array:
+        _require_images(images)
+        for step in steps:  # it draws nothing
+            images = step.apply((), images)
+        return images.astype(jnp.float32)
+
+    return normalize
+
+
+def _require_images(images):
+    if images.ndim != 4 or images.dtype != jnp.uint8:
+        raise ValueError(f"images {images.dtype}{images.shape}: expected uint8 [b, h, w, c]")
 
 
 def _make(transform: Transform) -> DeviceTransform:

@@ -1,11 +1,14 @@
 """The verb that takes a trained network to other programs."""
 
 from collections.abc import Sequence
+from pathlib import Path
+
+from ml_collections import ConfigDict
 
 from jaxconv.cli.parsers import network_parser
 from jaxconv.cli.subject import Subject, parse_subject
 from jaxconv.command_line import OneLineParser, path_named
-from jaxconv.config import to_json_dict
+from jaxconv.config import ConfigError, to_json_dict
 from jaxconv.report import run_dir
 from jaxconv.weights.card import Card, Weights, save_weights
 
@@ -17,21 +20,56 @@ _SELECTIONS = {
 
 def export_parser() -> OneLineParser:
     parser = network_parser(export)
-    tensors = "FILE.safetensors"
-    parser.add_argument(
-        "--safetensors", metavar=tensors, type=path_named("--safetensors", ".safetensors"),
-        help="weights with a card, for --weights; default none",
-    )  # fmt: skip
+    for name, ending, words in (
+        ("safetensors", ".safetensors", "weights and their card, for --weights"),
+        ("torch", ".safetensors", "a PyTorch state dict, for safetensors.torch.load_file"),
+        ("stablehlo", ".stablehlo", "the whole network, uint8 images to probabilities, for JAX"),
+    ):
+        flag = f"--{name}"
+        parser.add_argument(
+            flag,
+            metavar=f"FILE{ending}",
+            type=path_named(flag, ending),
+            help=f"{words}; no default",
+        )
     return parser
 
 
 def export(argv: Sequence[str]) -> None:
-    """Writes a trained network for other programs."""
+    """Writes a trained network for other programs: give one file or more."""
     subject, flags = parse_subject(export_parser(), argv)
-    if flags.safetensors:
-        card = subject.card or card_of_run(subject, flags.checkpoint)
-        save_weights(flags.safetensors, Weights(subject.state.variables, card))
-        print(flags.safetensors)
+    writers = {
+        "safetensors": lambda path: _save_weights(path, subject, flags.checkpoint),
+        "torch": lambda path: _save_torch(path, subject),
+        "stablehlo": lambda path: _save_stablehlo(path, subject),
+    }
+    asked = {name: path for name in writers if (path := getattr(flags, name))}
+    if not asked:
+        raise ConfigError(f"nothing to write; give --{', --'.join(writers)} or more of them")
+    for name, path in asked.items():
+        writers[name](path)
+        print(path)
+
+
+def _save_weights(path: Path, subject: Subject, checkpoint: str) -> None:
+    card = subject.card or card_of_run(subject, checkpoint)
+    save_weights(path, Weights(subject.state.variables, card))
+
+
+def _save_torch(path: Path, subject: Subject) -> None:
+    from jaxconv.interop.files import save_state_dict
+    from jaxconv.interop.torch import s9_state_dict
+
+    state_dict = s9_state_dict(subject.state.variables, num_batches_tracked=subject.step)
+    save_state_dict(path, state_dict, metadata={"format": "pt"})
+
+
+def _save_stablehlo(path: Path, subject: Subject) -> None:
+    from jaxconv.build import build_predict_step
+    from jaxconv.interop.stablehlo import save_stablehlo
+
+    step = build_predict_step(subject.config, len(subject.class_names))
+    save_stablehlo(path, lambda images: step(subject.state, images))
 
 
 def card_of_run(subject: Subject, checkpoint: str) -> Card:
@@ -53,13 +91,13 @@ def card_of_run(subject: Subject, checkpoint: str) -> Card:
     (row,), made = rows, run_dir.read_json(run.environment_json)
     config = to_json_dict(subject.config)
     config["data"]["dir"] = None  # a place on this machine
-    (normalize,) = [given for name, given in config["augment"]["transforms"] if name == "Normalize"]
+    mean, std = _normalization(subject.config)
     return Card(
         network="S9Net",
         dataset=subject.dataset,
         class_names=subject.class_names,
-        mean=tuple(normalize["mean"]),
-        std=tuple(normalize["std"]),
+        mean=mean,
+        std=std,
         test_accuracy=row["test_accuracy"],
         test_loss=row["test_loss"],
         selection=_SELECTIONS[checkpoint],
@@ -74,3 +112,16 @@ def card_of_run(subject: Subject, checkpoint: str) -> Card:
         versions=made["versions"],
         config=config,
     )
+
+
+def _normalization(config: ConfigDict) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation by which the config's images, in [0, 1], are normalised."""
+    from jaxconv.build import build_pipeline
+
+    given = [arguments for name, arguments in build_pipeline(config) if name == "Normalize"]
+    if len(given) != 1:
+        raise ConfigError(
+            f"config.augment.transforms has {len(given)} of Normalize; a card tells of one"
+        )
+    ((unit, mean, std),) = [(a["max_pixel_value"] / 255, a["mean"], a["std"]) for a in given]
+    return tuple(unit * value for value in mean), tuple(unit * value for value in std)

@@ -22,11 +22,16 @@ def save_state_dict(
     path = Path(path)
     if path.suffix != ".safetensors":
         raise ValueError(f"a state dict is written as .safetensors, got {path}")
+    arrays = {name: np.array(array, order="C") for name, array in state_dict.items()}
+    write_whole(path, save(arrays, metadata and dict(metadata)))
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Writes a file and the folder it is in; one that exists is replaced by a whole one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    arrays = {name: np.array(array, order="C") for name, array in state_dict.items()}
     try:
-        partial.write_bytes(save(arrays, metadata and dict(metadata)))
+        partial.write_bytes(data)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -1,0 +1,121 @@
+"""Exported files, read back by what they are for: JAX alone, PyTorch, and this package."""
+
+import importlib
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from jaxconv import S9Net, cli, load_pretrained
+from jaxconv.data.shapes10 import load_shapes10
+from jaxconv.interop.stablehlo import save_stablehlo
+from jaxconv.interop.torch import s9_variables
+from jaxconv.weights.pretrained import PRETRAINED
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """All that the verb writes of the network in the box."""
+    folder = tmp_path_factory.mktemp("exported")
+    names = {
+        "safetensors": "s9.safetensors",
+        "torch": "torch.safetensors",
+        "stablehlo": "s9.stablehlo",
+    }
+    files = {name: folder / file for name, file in names.items()}
+    flags = [f"--{name}={path}" for name, path in files.items()]
+    assert cli.main(["export", *flags]) == 0
+    return files
+
+
+@pytest.fixture(scope="module")
+def images():
+    return load_shapes10(train_count=10, test_count=10).test.images[:7]
+
+
+@pytest.fixture(scope="module")
+def logits(images):
+    variables, card = load_pretrained()
+    x = ((images / 255 - card.mean) / card.std).astype(np.float32)
+    return np.asarray(S9Net().apply(variables, x, train=False))
+
+
+def test_the_box_exported_is_the_box(exported):
+    assert exported["safetensors"].read_bytes() == PRETRAINED.read_bytes()
+
+
+READ_WITH_JAX_ALONE = """
+import pathlib, sys
+import jax, numpy as np
+path, images, out = sys.argv[1:]
+loaded = jax.export.deserialize(bytearray(pathlib.Path(path).read_bytes()))
+assert loaded.platforms == ("cpu", "cuda"), loaded.platforms
+assert str(loaded.in_avals) == "(ShapedArray(uint8[b,32,32,3]),)", loaded.in_avals
+images = np.load(images)
+np.save(out, np.concatenate([loaded.call(images[:2]), loaded.call(images[2:])]))
+assert not any(name.startswith(("jaxconv", "flax")) for name in sys.modules)
+"""
+
+
+def test_stablehlo_runs_where_there_is_only_jax_at_any_batch_size(
+    exported, images, logits, tmp_path
+):
+    np.save(tmp_path / "images.npy", images)
+    command = ["-I", "-c", READ_WITH_JAX_ALONE, exported["stablehlo"]]
+    done = subprocess.run(
+        [sys.executable, *command, tmp_path / "images.npy", tmp_path / "out.npy"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    expected = jax.nn.softmax(logits)
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), expected, atol=1e-5)
+
+
+def test_stablehlo_of_any_function_of_images(tmp_path):
+    path = tmp_path / "new" / "mean.stablehlo"
+    save_stablehlo(path, lambda x: x.mean((1, 2, 3)), image_shape=(4, 5, 3), platforms=["cpu"])
+    loaded = jax.export.deserialize(bytearray(path.read_bytes()))
+    images = np.arange(120, dtype=np.uint8).reshape(2, 4, 5, 3)
+    np.testing.assert_allclose(loaded.call(images), [29.5, 89.5])
+    with pytest.raises(ValueError, match="uint8"):
+        loaded.call(jnp.zeros((2, 4, 5, 3), jnp.float32))
+
+
+def test_the_state_dict_holds_the_weights_under_the_names_of_pytorch(exported):
+    state_dict = load_file(exported["torch"])
+    variables, card = load_pretrained()
+    assert state_dict["conv_block1.0.weight"].shape == (32, 3, 3, 3)
+    assert state_dict["conv_block2.0.0.weight"].shape == (32, 1, 3, 3)
+    assert state_dict["conv_block1.2.num_batches_tracked"] == card.step
+    jax.tree.map(np.testing.assert_array_equal, s9_variables(state_dict), dict(variables))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+def test_pytorch_loads_the_state_dict_strictly_and_gives_the_same_logits(exported, images, logits):
+    import torch
+    from safetensors.torch import load_file as load_into_torch
+
+    from benchmarks.torch_s9 import S9
+
+    card = load_pretrained().card
+    model = S9(dropout_rate=0.1).eval()
+    model.load_state_dict(load_into_torch(exported["torch"]), strict=True)
+    x = ((images / 255 - card.mean) / card.std).astype(np.float32).transpose(0, 3, 1, 2)
+    with torch.inference_mode():
+        given = model(torch.from_numpy(np.ascontiguousarray(x))).numpy()
+    np.testing.assert_allclose(given, logits, atol=1e-4)
+
+
+def test_nothing_to_write_is_refused(capsys):
+    assert cli.main(["export"]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line == (
+        "error: nothing to write; give --safetensors, --torch, --stablehlo or more of them"
+    )
