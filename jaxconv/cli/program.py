@@ -28,6 +28,7 @@ VERBS = {
     "augmentations": Verb(data.augmentations, data.augmentations_parser),
     "evaluate": Verb(runs.evaluate, runs.evaluate_parser),
     "misclassified": Verb(runs.misclassified, runs.misclassified_parser),
+    "compare": Verb(runs.compare, runs.compare_parser),
     "predict": Verb(images.predict, images.predict_parser),
     "export": Verb(export.export, export.export_parser),
 }

@@ -1,11 +1,14 @@
-"""The verbs on trained networks: how good they are, and where they err."""
+"""The verbs on runs: how good a network is, where it errs, and how runs compare."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from jaxconv.cli.parsers import add_out, network_parser
+from jaxconv.cli.parsers import add_out, network_parser, plain_parser
 from jaxconv.cli.pictures import save_picture
 from jaxconv.cli.subject import dataset_of, parse_subject
 from jaxconv.command_line import OneLineParser
+from jaxconv.config import ConfigError
+from jaxconv.report import run_dir
 
 
 def evaluate_parser() -> OneLineParser:
@@ -44,3 +47,22 @@ def misclassified(argv: Sequence[str]) -> None:
     title = f"Misclassified test images of {data.name}"
     figure = figures.misclassified(images, labels, outputs, data.class_names, title=title)
     save_picture(figure, flags.out)
+
+
+def compare_parser() -> OneLineParser:
+    parser = plain_parser(compare)
+    words = "the workdir of a run; give two or more"
+    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help=words)
+    return add_out(parser, "compare.png")
+
+
+def compare(argv: Sequence[str]) -> None:
+    """Prints a table of runs and where their configs differ, and draws their curves together."""
+    from jaxconv.report.comparison import compare_curves, compare_table, read_record
+
+    flags = compare_parser().parse_args(argv)
+    if len(flags.runs) < 2:
+        raise ConfigError("one run alone compares with nothing; give two or more workdirs")
+    records = [read_record(run_dir.load(path), str(path)) for path in flags.runs]
+    print(compare_table(records))
+    save_picture(compare_curves(records), flags.out)

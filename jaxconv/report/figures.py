@@ -32,7 +32,7 @@ _FONT = FontProperties(family="DejaVu Sans", size=10)  # it comes with matplotli
 Rows = Sequence[Mapping[str, Any]]
 
 # field of a metrics row -> (name on the panel, format of its last value, colour)
-_SERIES = {
+SERIES = {
     "train_loss": ("Training loss", "{:.4f}", BLUE),
     "test_loss": ("Test loss", "{:.4f}", VERMILION),
     "train_accuracy": ("Training accuracy (%)", "{:.2f} %", BLUE),
@@ -87,7 +87,7 @@ def misclassified(
 
 def curve(rows: Rows, field: str) -> Figure:
     """Draws one field of the metrics rows over the epochs, on a panel of its own."""
-    figure = _figure(4.6, 2.9)
+    figure = new_figure(4.6, 2.9)
     _draw_series(figure.add_subplot(), rows, field)
     return figure
 
@@ -110,7 +110,7 @@ def confusion_matrix(matrix: np.ndarray, class_names: Sequence[str], *, title: s
     largest share of a mistake, so that both can be told apart in a good network and a poor one.
     """
     size = 3.4 + 0.5 * len(matrix)
-    figure = _figure(size, size, title=title)
+    figure = new_figure(size, size, title=title)
     axes = figure.add_subplot()
     hits, mistakes = measures.confusion_shades(matrix)
     axes.imshow(_tint(VERMILION, mistakes) + _tint(BLUE, hits) - 1, interpolation="nearest")
@@ -137,17 +137,17 @@ def calibration(probabilities: np.ndarray, labels: np.ndarray, *, title: str = "
     """
     binned = measures.reliability(probabilities, labels)
     error = measures.expected_calibration_error(probabilities, labels)
-    figure = _figure(4.6, 4.4, title=title)
+    figure = new_figure(4.6, 4.4, title=title)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     centres, width = (binned.edges[:-1] + binned.edges[1:]) * 50, 100 / len(binned.count)
     above.bar(centres, binned.accuracy * 100, width * 0.9, color=BLUE, alpha=0.85)
     above.plot([0, 100], [0, 100], color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
     above.plot(binned.confidence * 100, binned.accuracy * 100, "o", color=VERMILION, markersize=5)
     above.set(xlim=(0, 100), ylim=(0, 100))
-    _dress(above, "Accuracy (%)", f"calibration error {error * 100:.1f} %")
+    dress(above, "Accuracy (%)", f"calibration error {error * 100:.1f} %")
     below.bar(centres, binned.count, width * 0.9, color=MUTED)
     below.set_xlabel("Confidence (%)", color=MUTED)
-    _dress(below, "Examples", f"{len(labels):,}")
+    dress(below, "Examples", f"{len(labels):,}")
     return figure
 
 
@@ -170,7 +170,8 @@ def png(image: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def _figure(width: float, height: float, *, title: str = "") -> Figure:
+def new_figure(width: float, height: float, *, title: str = "") -> Figure:
+    """An empty figure of so many inches, in the style of all of them."""
     layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
     figure = Figure(figsize=(width, height), layout=layout, facecolor="white")
     FigureCanvasAgg(figure)
@@ -189,7 +190,7 @@ def _gallery(
     lines = 1 + max(caption.count("\n") for caption in captions)
     grid_rows = -(-len(images) // columns)
     width = 9.0 / columns
-    figure = _figure(9.0, 0.5 + grid_rows * (width - 0.1 + 0.2 * lines), title=title)
+    figure = new_figure(9.0, 0.5 + grid_rows * (width - 0.1 + 0.2 * lines), title=title)
     grid = figure.subplots(grid_rows, columns, squeeze=False).ravel()
     for axes, image, caption in zip(grid, images, captions, strict=False):
         # An axis of length one is a grey picture; the display range is that of uint8, always.
@@ -204,20 +205,20 @@ def _gallery(
 
 
 def _message(text: str, *, title: str) -> Figure:
-    figure = _figure(9.0, 2.0, title=title)
+    figure = new_figure(9.0, 2.0, title=title)
     figure.text(0.5, 0.42, text, ha="center", va="center", fontsize=13, color=MUTED)
     return figure
 
 
 def _panels(rows: Rows, fields: Sequence[str], *, title: str, size: tuple[float, float]) -> Figure:
-    figure = _figure(*size, title=title)
+    figure = new_figure(*size, title=title)
     for axes, field in zip(figure.subplots(len(fields) // 2, 2).flat, fields, strict=True):
         _draw_series(axes, rows, field)
     return figure
 
 
 def _draw_series(axes: Axes, rows: Rows, field: str) -> None:
-    name, form, colour = _SERIES[field]
+    name, form, colour = SERIES[field]
     epochs, values = [row["epoch"] for row in rows], [row[field] for row in rows]
     axes.plot(epochs, values, color=colour, linewidth=1.8)
     axes.plot(epochs[-1:], values[-1:], "o", color=colour, markersize=5)
@@ -227,10 +228,11 @@ def _draw_series(axes: Axes, rows: Rows, field: str) -> None:
     axes.set_xlabel("Epoch", color=MUTED)
     if len(epochs) == 1:
         axes.set_xlim(epochs[0] - 1, epochs[0] + 1)
-    _dress(axes, name, form.format(values[-1]) if values else "no epoch yet")
+    dress(axes, name, form.format(values[-1]) if values else "no epoch yet")
 
 
-def _dress(axes: Axes, name: str, value: str) -> None:
+def dress(axes: Axes, name: str, value: str) -> None:
+    """Gives a panel its name on the left, its value on the right, and quiet lines."""
     axes.set_title(name, loc="left", fontsize=10.5, color=INK, fontweight="bold")
     axes.set_title(value, loc="right", fontsize=10.5, color=MUTED)
     axes.spines[["top", "right"]].set_visible(False)
