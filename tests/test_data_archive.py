@@ -1,16 +1,19 @@
 """The CIFAR-10 archives: every published form reads alike, and no damaged or hostile one passes."""
 
+import gzip
 import os
 import pickle
+import pickletools
 import tarfile
 
 import cifar_files
 import numpy as np
 import pytest
 
-from jaxconv.data import archive
+from jaxconv.data import archive, python_batch
 from jaxconv.data.archive import find_archive, read_archive
 from jaxconv.data.dataset import DataCorrupt
+from jaxconv.data.python_batch import parse_python_batch
 
 FORMS = {
     "binary": ("cifar-10-binary.tar.gz", "cifar-10-batches-bin", cifar_files.binary_members),
@@ -149,6 +152,73 @@ def test_a_pickle_that_calls_anything_is_refused_before_it_does(tmp_path, monkey
     path = cifar_files.write_archive(tmp_path / "cifar-10-python.tar.gz", members)
     _assert_corrupt(path, "the pickle asks for")
     assert not (tmp_path / "made-by-a-pickle").exists()
+
+
+def _batch_of(*, labels=None, data=None) -> bytes:
+    """A pickled batch of which parts are opcodes of the test's own."""
+    empty = b"]" if labels is None else labels
+    array = pickle.dumps(np.zeros((12, 3072), np.uint8), 2)[2:-1] if data is None else data
+    array = array.replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
+    return b"\x80\x02}(U\x06labels" + empty + b"U\x04data" + array + b"u."
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (_batch_of(labels=b"]r\xff\xff\xff\x7f"), "asks for 2147483647 places of memory"),
+        (_batch_of(labels=b")" + b"\x85" * 100_000), "more parts than a batch can be"),
+        (_batch_of(labels=b"]" + b"](" * 600_000 + b"e" * 600_000), "more parts than a batch"),
+        (_batch_of(labels=b"cos\nmkdir\n"), "the pickle asks for os.mkdir"),
+        (_batch_of(labels=b"\x82\x01"), "the pickle has the opcode EXT1"),
+        (_batch_of(data=b"cnumpy\nndarray\nJ\x00\x00\x00\x7f\x85R"), "not a CIFAR-10 batch"),
+        (_batch_of(data=b"cnumpy\ndtype\nU\x03O64\x85R"), "not a CIFAR-10 batch"),
+        (_batch_of(data=b"cnumpy\nndarray\n}U\x01xK\x01sb"), "not a CIFAR-10 batch"),
+    ],
+    ids=["memo", "tuples", "lists", "call", "extension", "shape", "dtype", "spoilt"],
+)
+def test_a_pickle_gets_no_memory_no_stack_and_no_numpy(content, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        parse_python_batch(content)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_honest_pickle_has_few_opcodes():
+    """With as many labels and file names as the published one has."""
+    batch = {b"labels": [9] * 10_000, b"filenames": [b"n%d" % n for n in range(10_000)]}
+    batch[b"data"] = np.zeros((10_000, 3072), np.uint8)
+    content = cifar_files.python_2_pickle(batch)
+    opcodes = list(pickletools.genops(content))
+    assert len(opcodes) < python_batch.MOST_OPCODES / 10
+    assert sum(opcode.name.startswith("TUPLE") for opcode, *_ in opcodes) < 10
+    pixels, labels = parse_python_batch(content)
+    assert (pixels.shape, labels.shape) == ((10_000, 3072), (10_000,))
+
+
+@pytest.mark.parametrize("kind", ["header", "end"])
+def test_an_archive_that_unpacks_without_end_is_refused(tmp_path, monkeypatch, kind):
+    """A name of gigabytes, which tarfile would read; or zeros without end after the members."""
+    monkeypatch.setattr(archive, "LARGEST_ARCHIVE_BYTES", 1 << 20)
+    path = tmp_path / "cifar-10-binary.tar.gz"
+    if kind == "end":
+        cifar_files.write_archive(path, cifar_files.binary_members())
+        path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()) + bytes(2 << 20)))
+    else:
+        header = _member("././@LongLink", type=tarfile.GNUTYPE_LONGNAME, size=1 << 35)
+        path.write_bytes(gzip.compress(header.tobuf(tarfile.GNU_FORMAT) + bytes(2 << 20)))
+    _assert_corrupt(path, "it is larger inside than CIFAR-10 can be")
+
+
+@pytest.mark.parametrize("kind", ["device", "huge"])
+def test_an_unpacked_folder_without_end_is_refused(tmp_path, kind):
+    folder = tmp_path / "cifar-10-batches-bin"
+    cifar_files.write_folder(tmp_path, cifar_files.binary_members())
+    batch = folder / "data_batch_4.bin"
+    if kind == "huge":
+        os.truncate(batch, archive.LARGEST_MEMBER_BYTES + 1)
+    else:
+        batch.unlink()
+        batch.symlink_to("/dev/zero")
+    _assert_corrupt(folder, "data_batch_4.bin is no plain file, or larger than CIFAR-10 can be")
 
 
 @pytest.mark.parametrize(
