@@ -12,6 +12,7 @@ import functools
 import importlib.util
 import json
 import math
+import os
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -95,7 +96,7 @@ def load_config(path: Path) -> ConfigDict:
     Raises:
         ConfigError: no such file, or it fails, or it has no `get_config` that returns a ConfigDict.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):  # which is False, too, of what can't be a path
         known = sorted(file.name for file in path.parent.glob("[!_]*.py"))
         near = difflib.get_close_matches(path.name, known, n=1)
         hint = f"did you mean {path.with_name(near[0])}?" if near else "name a Python file"

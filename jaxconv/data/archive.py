@@ -144,7 +144,7 @@ def _read_members(path: Path, layout: Layout) -> dict[str, bytes]:
         with tarfile.open(fileobj=stream, mode="r|") as tar:
             for count, member in enumerate(tar):
                 _check_member(member, count)
-                if name := wanted.get(member.name):
+                if member.isfile() and (name := wanted.get(member.name)):
                     members[name] = tar.extractfile(member).read()
         while stream.read(1 << 20):
             pass

@@ -46,15 +46,15 @@ def read_tfds_directory(directory: Path) -> tuple[Split, Split]:
     try:
         builder = tfds.builder_from_directory(directory)
         splits = [builder.info.splits[name] for name in ("train", "test")]
+        parts = [[*zip(split.filepaths, split.shard_lengths, strict=True)] for split in splits]
     except Exception as error:  # tfds lets through what its parsers raise
         raise _corrupt(info_path, error) from error
-    train, test = (_read_split(builder.info.features, split) for split in splits)
+    train, test = (_read_split(builder.info.features, shards) for shards in parts)
     return train, test
 
 
-def _read_split(features, split) -> Split:
+def _read_split(features, shards) -> Split:
     """One split, shard after shard: threads were slower, most of the work holds Python's lock."""
-    shards = zip(split.filepaths, split.shard_lengths, strict=True)
     parts = [_read_shard(features, Path(path), length) for path, length in shards]
     ids, images, labels = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.argsort(ids, kind="stable")

@@ -180,7 +180,7 @@ def _check_shapes(arrays, expected):
 
 def _shapes(head, classes_axis):
     """The shape of every variable of S9Net, by path, as the last kernel's classes make it."""
-    return _shapes_for(head.shape[classes_axis] if head.ndim == 4 else 10)
+    return _shapes_for(head.shape[classes_axis] if head.ndim == 4 and head.size else 10)
 
 
 @functools.lru_cache(maxsize=8)

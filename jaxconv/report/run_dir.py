@@ -126,9 +126,8 @@ def read_metrics(run: RunDir) -> list[dict[str, Any]]:
     rows = []
     for number, line in enumerate(lines, start=1):
         try:
-            rows.append(_object(line))
-            int(rows[-1]["epoch"])
-        except (KeyError, RecursionError, TypeError, ValueError) as error:
+            rows.append(_row(line))
+        except (RecursionError, ValueError) as error:
             raise RunDirError(
                 f"{run.metrics_jsonl} line {number} is no epoch in JSON; remove that line to go on"
             ) from error
@@ -207,8 +206,9 @@ def _require_same(run: RunDir, old: dict, new: dict, may_differ: set[str]) -> No
     for name in (*new, *(name for name in old if name not in new)):
         before, now = (json.dumps(side[name]) if name in side else "absent" for side in (old, new))
         if before != now and name not in may_differ:
+            shown = json.dumps(name)[1:-1]  # one line, whatever is in the file
             raise RunDirError(
-                f"workdir {run.path} belongs to another config: {name} is {before} there and "
+                f"workdir {run.path} belongs to another config: {shown} is {before} there and "
                 f"{now} now; set it back to go on, or give a new --workdir"
             )
 
@@ -237,6 +237,14 @@ def _object(text: str | bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"expected a JSON object, found {type(value).__name__}")
     return value
+
+
+def _row(line: bytes) -> dict[str, Any]:
+    row = _object(line)
+    if type(row.get("epoch")) is not int:
+        raise ValueError("it has no epoch")
+    _to_json(row)  # refuses what is not finite
+    return row
 
 
 def _to_json(value: Any, indent: int | None = None) -> str:
