@@ -31,6 +31,7 @@ MAY_DIFFER = (  # from visit to visit, as no result depends on them
     "data.download",
     "checkpoint.every_steps",
     "checkpoint.every_minutes",
+    "shard_state",
 )
 
 

@@ -20,6 +20,7 @@ def get_config() -> ConfigDict:
     config.dropout_rate = 0.1  # at the end of each block
     config.dtype = "float32"  # of the convolutions: float32 or bfloat16
     config.steps_per_call = config_dict.placeholder(int)  # None: 1 on CPU, an epoch elsewhere
+    config.shard_state = False  # whether devices share weights and optimizer, not the batch only
 
     config.checkpoint = ConfigDict()  # one after each epoch, and within it after so many:
     config.checkpoint.every_steps = config_dict.placeholder(int)  # steps; None is never

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 from ml_collections import ConfigDict
 
 from jaxconv.augment.device import make_device_augment, make_device_normalize
@@ -22,9 +23,16 @@ from jaxconv.data.dataset import Dataset, first_available, limit
 from jaxconv.data.shapes10 import load_shapes10
 from jaxconv.models.s9 import S9Net
 from jaxconv.report.results import Results
-from jaxconv.training.epochs import RunEpoch, make_device_epoch, make_host_epoch, steps_of
+from jaxconv.training.epochs import (
+    RunEpoch,
+    make_device_epoch,
+    make_host_epoch,
+    make_streamed_epoch,
+    steps_of,
+)
 from jaxconv.training.loop import make_evaluate, predict
 from jaxconv.training.optim import one_cycle_sgd
+from jaxconv.training.parallel import OneDevice, make_layout
 from jaxconv.training.step import (
     TrainState,
     identity_augment,
@@ -41,6 +49,7 @@ CLASS_NAMES = {"cifar10": archive.CLASS_NAMES, "shapes10": shapes10.CLASS_NAMES}
 class Training(NamedTuple):
     """All that `fit` needs besides a place to save to."""
 
+    layout: OneDevice
     state: TrainState
     run_epoch: RunEpoch
     evaluate: Callable[[TrainState], dict[str, float]]
@@ -85,25 +94,42 @@ def build_training(config: ConfigDict, dataset: Dataset) -> Training:
     tx = one_cycle_sgd(
         config.epochs * steps_per_epoch, max_lr=config.max_lr, weight_decay=config.weight_decay
     )
-    shared: dict[str, Any] = {"batch_size": config.batch_size, "seed": config.seed}
-    if config.augment.engine == "device":
-        step = make_train_step(
-            model, tx, make_device_augment(pipeline), label_smoothing=config.label_smoothing
-        )
-        steps_per_call = config.steps_per_call or (1 if on_cpu() else steps_per_epoch)
-        run_epoch = make_device_epoch(step, *dataset.train, steps_per_call=steps_per_call, **shared)
-    else:
-        from jaxconv.augment.host import make_host_augment
-
-        step = make_train_step(model, tx, identity_augment, label_smoothing=config.label_smoothing)
-        augment = make_host_augment(pipeline, seed=config.seed)
-        steps_per_call = 1
-        run_epoch = make_host_epoch(step, *dataset.train, augment, **shared)
-    evaluate = build_evaluate(config, dataset)
+    layout = make_layout(shard_state=config.get("shard_state", False))
+    run_epoch, steps_per_call = _build_epochs(config, dataset, pipeline, model, tx, layout)
+    eval_step = make_eval_step(model, make_device_normalize(pipeline))
+    evaluate = make_evaluate(eval_step, *dataset.test, batch_size=config.batch_size, layout=layout)
     init_key = jax.random.fold_in(jax.random.key(config.seed), 1)
     state = init_train_state(model, tx, init_key, dataset.train.images.shape[1:])
     train_count = len(dataset.train.labels)
-    return Training(state, run_epoch, evaluate, steps_per_epoch, steps_per_call, train_count)
+    return Training(
+        layout, state, run_epoch, evaluate, steps_per_epoch, steps_per_call, train_count
+    )
+
+
+def _build_epochs(
+    config: ConfigDict,
+    dataset: Dataset,
+    pipeline: tuple[Transform, ...],
+    model: S9Net,
+    tx: optax.GradientTransformation,
+    layout: OneDevice,
+) -> tuple[RunEpoch, int]:
+    """The epochs of the config's engine, and how many steps they run in a call."""
+    shared: dict[str, Any] = {"batch_size": config.batch_size, "seed": config.seed}
+    shared["layout"] = layout
+    on_device = config.augment.engine == "device"
+    step_augment = make_device_augment(pipeline) if on_device else identity_augment
+    step = make_train_step(model, tx, step_augment, label_smoothing=config.label_smoothing)
+    if not on_device:
+        from jaxconv.augment.host import make_host_augment
+
+        augment = make_host_augment(pipeline, seed=config.seed)
+        return make_host_epoch(step, *dataset.train, augment, **shared), 1
+    if jax.process_count() > 1:
+        return make_streamed_epoch(step, *dataset.train, **shared), 1
+    steps_per_epoch = steps_of(len(dataset.train.labels), config.batch_size)
+    per_call = config.steps_per_call or (1 if on_cpu() else steps_per_epoch)
+    return make_device_epoch(step, *dataset.train, steps_per_call=per_call, **shared), per_call
 
 
 def build_evaluate(config: ConfigDict, dataset: Dataset) -> Callable:

@@ -13,7 +13,12 @@ from jaxconv.augment.pipeline import parse_pipeline
 from jaxconv.conv.standard import Conv
 from jaxconv.models.layers import BatchNorm, Dropout
 from jaxconv.training.checkpoint import Checkpoints
-from jaxconv.training.epochs import make_device_epoch, make_host_epoch, steps_of
+from jaxconv.training.epochs import (
+    make_device_epoch,
+    make_host_epoch,
+    make_streamed_epoch,
+    steps_of,
+)
 from jaxconv.training.loop import fit, go_on, make_evaluate
 from jaxconv.training.optim import one_cycle_sgd
 from jaxconv.training.step import (
@@ -57,22 +62,28 @@ def examples(count, seed):
 class TinyRun:
     """All that `fit` needs, compiled once and used by many runs of either engine."""
 
-    def __init__(self, engine="device", *, steps_per_call=1, images=None, max_lr=0.1):
+    def __init__(self, engine="device", *, steps_per_call=1, images=None, max_lr=0.1, layout=None):
         pipeline = parse_pipeline(PIPELINE, engine=engine)
         self.model, self.steps_per_call = Net(), steps_per_call
         self.tx = one_cycle_sgd(EPOCHS * STEPS, max_lr=max_lr, weight_decay=1e-3)
         train_images, labels = examples(TRAIN, 0)
         data = (train_images if images is None else images, labels)
-        shared = {"batch_size": BATCH, "seed": SEED}
+        shared = {"batch_size": BATCH, "seed": SEED, "layout": layout}
         if engine == "device":
             step = make_train_step(self.model, self.tx, make_device_augment(pipeline))
-            self.run_epoch = make_device_epoch(step, *data, steps_per_call=steps_per_call, **shared)
+            if jax.process_count() == 1:
+                shared["steps_per_call"] = steps_per_call
+                self.run_epoch = make_device_epoch(step, *data, **shared)
+            else:
+                self.run_epoch = make_streamed_epoch(step, *data, **shared)
         else:
             step = make_train_step(self.model, self.tx, identity_augment)
             augment = make_host_augment(pipeline, seed=SEED)
             self.run_epoch = make_host_epoch(step, *data, augment, **shared)
         self.eval_step = make_eval_step(self.model, make_device_normalize(pipeline))
-        self.evaluate = make_evaluate(self.eval_step, *examples(TEST, 1), batch_size=BATCH)
+        self.evaluate = make_evaluate(
+            self.eval_step, *examples(TEST, 1), batch_size=BATCH, layout=layout
+        )
 
         self._initial = jax.device_get(
             init_train_state(self.model, self.tx, jax.random.key(SEED), SHAPE)

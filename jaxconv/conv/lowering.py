@@ -13,6 +13,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.sharding import PartitionSpec
 
 from jaxconv.conv import arithmetic, rewrites
 from jaxconv.conv.rewrites import Case
@@ -62,10 +63,31 @@ def _forward(x, kernel, window):
 def _backward(window, residuals, cotangent):
     x, kernel = residuals
     back = adjoint_window(window, x.shape[1:3], kernel.shape[:2])
+    gradient = partial(kernel_gradient, window=window, kernel_shape=kernel.shape)
     return (
         convolve(cotangent, adjoint_kernel(kernel, window.groups), back),
-        kernel_gradient(x, cotangent, window, kernel.shape),
+        _summed_over_devices(gradient, x, cotangent),
     )
+
+
+def _summed_over_devices(gradient, x, cotangent):
+    """Where a mesh has an axis "batch": each device does its own examples, then all are summed.
+
+    The partitioner would do the same by itself, were it not for the pieces of the batch that the
+    rules make: it spreads each over all devices, and moves the activations to do so.
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    devices = mesh.shape.get("batch", 1)
+    if devices == 1 or "batch" in mesh.manual_axes or x.shape[0] % devices:
+        return gradient(x, cotangent)
+
+    def of_own_examples(x, cotangent):
+        own = gradient(x, cotangent)
+        wide = jnp.promote_types(own.dtype, jnp.float32)
+        return lax.psum(own.astype(wide), "batch").astype(own.dtype)
+
+    split, whole = PartitionSpec("batch"), PartitionSpec()
+    return jax.shard_map(of_own_examples, in_specs=(split, split), out_specs=whole)(x, cotangent)
 
 
 convolve.defvjp(_forward, _backward)

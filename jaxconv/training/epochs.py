@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxconv.training.objective import Sums
+from jaxconv.training.parallel import OneDevice, make_layout
 from jaxconv.training.step import TrainState
 
 PADDING = -1
@@ -42,16 +43,20 @@ def _add(tally: Tally, sums: Sums, step: jax.Array) -> Tally:
 RunEpoch = Callable[[TrainState, Tally, int, int], Iterator[tuple[TrainState, Tally]]]
 
 
-def epoch_order(count: int, batch_size: int, *, seed: int, epoch: int) -> np.ndarray:
-    """The examples of an epoch, shuffled by (seed, epoch): int32 [steps, batch_size].
+def epoch_order(
+    count: int, batch_size: int, *, seed: int, epoch: int, width: int | None = None
+) -> np.ndarray:
+    """The examples of an epoch, shuffled by (seed, epoch): int32 [steps, width].
 
-    The last batch is filled up with `PADDING`.
+    A row holds `batch_size` examples, the last one what is left; up to `width`, which is
+    `batch_size` unless given, it is filled with `PADDING`.
     """
     order = np.random.default_rng((seed, epoch)).permutation(count).astype(np.int32)
-    steps = -(-count // batch_size)
+    steps = steps_of(count, batch_size)
     padded = np.full(steps * batch_size, PADDING, np.int32)
     padded[:count] = order
-    return padded.reshape(steps, batch_size)
+    more = (width or batch_size) - batch_size
+    return np.pad(padded.reshape(steps, -1), ((0, 0), (0, more)), constant_values=PADDING)
 
 
 def make_device_epoch(
@@ -62,14 +67,18 @@ def make_device_epoch(
     batch_size: int,
     steps_per_call: int,
     seed: int,
+    layout: OneDevice | None = None,
 ) -> RunEpoch:
     """Epochs over data that lies on the device: images uint8 [n, h, w, c], labels int32 [n].
 
     Each example's augmentation follows from (seed, epoch, example) alone, and `steps_per_call`
-    steps run in one call, without the host in between.
+    steps run in one call, without the host in between. Each of several devices holds all data.
     """
-    images, labels = jax.device_put((np.asarray(images), np.asarray(labels)))
+    layout = layout or make_layout()
+    images, labels = layout.everywhere((np.asarray(images), np.asarray(labels)))
     run_key, augment_key = jax.random.split(jax.random.key(seed))
+    width = layout.padded(batch_size)
+    train_step = layout.spread(train_step)
 
     def one_step(state, tally, row, images, labels, epoch_key):
         picked = jnp.maximum(row, 0)
@@ -95,7 +104,8 @@ def make_device_epoch(
     call = jax.jit(call, donate_argnums=0)
 
     def run_epoch(state, tally, epoch, done):
-        order = epoch_order(len(labels), batch_size, seed=seed, epoch=epoch)
+        state, tally = layout.state((state, tally))
+        order = epoch_order(len(labels), batch_size, seed=seed, epoch=epoch, width=width)
         for start in range(done, len(order), steps_per_call):
             rows = order[start : start + steps_per_call]
             steps = np.int32(len(rows))
@@ -115,13 +125,13 @@ def make_host_epoch(
     batch_size: int,
     seed: int,
     prefetch: int = 4,
+    layout: OneDevice | None = None,
 ) -> RunEpoch:
     """Epochs over batches that `augment(images, epoch, examples)` prepares on the host.
 
-    A thread prepares up to `prefetch` batches ahead, so that the device need not wait.
+    A thread prepares up to `prefetch` batches ahead, so that the device need not wait. Of several
+    processes each reads and prepares its own part of a batch.
     """
-    run_key, _ = jax.random.split(jax.random.key(seed))
-    add = jax.jit(_add)
 
     def prepare(row, epoch):
         picked = np.maximum(row, 0)
@@ -131,15 +141,74 @@ def make_host_epoch(
             "mask": row != PADDING,
         }
 
+    order = {"count": len(labels), "batch_size": batch_size, "seed": seed}
+    return _prepared(train_step, prepare, prefetch, layout or make_layout(), **order)
+
+
+def make_streamed_epoch(
+    train_step: Callable,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    batch_size: int,
+    seed: int,
+    layout: OneDevice,
+) -> RunEpoch:
+    """The epochs of `make_device_epoch` for several processes, none of which needs all the data.
+
+    Each sends its part of a batch to its devices, where the step augments it: the same examples,
+    with the same keys.
+    """
+    _, augment_key = jax.random.split(jax.random.key(seed))
+
+    def prepare(row, epoch):
+        picked = np.maximum(row, 0)
+        return {
+            "image": images[picked],
+            "label": labels[picked],
+            "mask": row != PADDING,
+            "example": picked,
+            "epoch": np.full(len(row), epoch, np.int32),
+        }
+
+    def key_of(epoch, example):
+        return jax.random.fold_in(jax.random.fold_in(augment_key, epoch), example)
+
+    def step(state, batch, key):
+        named = {name: batch[name] for name in ("image", "label", "mask")}
+        keys = jax.vmap(key_of)(batch["epoch"], batch["example"])
+        return train_step(state, named | {"key": keys}, key)
+
+    order = {"count": len(labels), "batch_size": batch_size, "seed": seed}
+    return _prepared(jax.jit(step, donate_argnums=0), prepare, 4, layout, **order)
+
+
+def _prepared(
+    train_step: Callable,
+    prepare: Callable[[np.ndarray, int], dict[str, np.ndarray]],
+    prefetch: int,
+    layout: OneDevice,
+    *,
+    count: int,
+    batch_size: int,
+    seed: int,
+) -> RunEpoch:
+    """Epochs over batches that `prepare(row, epoch)` makes of places in the data set."""
+    run_key, _ = jax.random.split(jax.random.key(seed))
+    train_step, add = layout.spread(train_step), jax.jit(_add)
+    width = layout.padded(batch_size)
+
     def run_epoch(state, tally, epoch, done):
-        order = epoch_order(len(labels), batch_size, seed=seed, epoch=epoch)[done:]
+        state, tally = layout.state((state, tally))
+        order = epoch_order(count, batch_size, seed=seed, epoch=epoch, width=width)[done:]
+        rows = [layout.part(row) for row in order]
         with ThreadPoolExecutor(1) as pool:
-            waiting = [pool.submit(prepare, row, epoch) for row in order[:prefetch]]
-            for number in range(len(order)):
-                batch = waiting.pop(0).result()
-                if number + prefetch < len(order):
-                    waiting.append(pool.submit(prepare, order[number + prefetch], epoch))
-                step = np.int32(epoch * steps_of(len(labels), batch_size) + done + number)
+            waiting = [pool.submit(prepare, row, epoch) for row in rows[:prefetch]]
+            for number in range(len(rows)):
+                batch = layout.batch(waiting.pop(0).result())
+                if number + prefetch < len(rows):
+                    waiting.append(pool.submit(prepare, rows[number + prefetch], epoch))
+                step = np.int32(epoch * steps_of(count, batch_size) + done + number)
                 state, sums = train_step(state, batch, run_key)
                 tally = add(tally, sums, step)
                 yield state, tally

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from jaxconv.training.checkpoint import Checkpoints
 from jaxconv.training.epochs import RunEpoch, Tally, empty_tally
 from jaxconv.training.optim import current_rates
+from jaxconv.training.parallel import OneDevice, make_layout
 from jaxconv.training.step import TrainState
 
 Row = dict[str, float]
@@ -27,17 +28,25 @@ class Diverged(Exception):
 
 
 def make_evaluate(
-    eval_step: Callable, images: np.ndarray, labels: np.ndarray, *, batch_size: int
+    eval_step: Callable,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    batch_size: int,
+    layout: OneDevice | None = None,
 ) -> Callable[[TrainState], Row]:
     """Returns `evaluate(state) -> {"test_loss", "test_accuracy"}` over exactly all n images.
 
     `test_loss` is the mean cross-entropy in nats, `test_accuracy` in percent. The last batch is
-    filled up with images that the mask leaves out, so that one compilation serves all.
+    filled up with images that the mask leaves out, so that one compilation serves all. Batches are
+    split over all devices, and each process reads the images of its own.
     """
-    starts = range(0, len(labels), batch_size)
-    places = [np.arange(start, start + batch_size) for start in starts]
+    layout = layout or make_layout()
+    width = layout.padded(batch_size)
+    starts = range(0, len(labels), width)
+    places = [layout.part(np.arange(start, start + width)) for start in starts]
     batches = [
-        jax.device_put(
+        layout.batch(
             {
                 "image": images[place % len(labels)],
                 "label": labels[place % len(labels)],

@@ -1,0 +1,134 @@
+"""What test_parallel.py runs in processes of its own, since JAX counts its devices only once.
+
+    python tests/many_devices.py TASK [ARGUMENT ...]
+
+prints what a task returns as one line of JSON.
+"""
+
+import json
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+import jax
+import numpy as np
+from test_lowering import CASES
+from tiny import TinyRun, timeless
+
+from jaxconv.conv import lowering
+from jaxconv.conv.window import Window, output_hw
+from jaxconv.models.s9 import S9Net
+from jaxconv.training.optim import one_cycle_sgd
+from jaxconv.training.parallel import AllDevices, OneDevice
+from jaxconv.training.step import identity_augment, init_train_state, make_train_step
+
+COLLECTIVES = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
+SIZES = {"f32": 4, "s32": 4, "pred": 1}
+
+
+def curves(engine, *counts):
+    """The rows and the state of a tiny run on so many devices; "4s": with its state split too."""
+    results = {}
+    for count in counts:
+        devices = jax.devices()[: int(count.rstrip("s"))]
+        layout = AllDevices(devices=devices, shard_state=count.endswith("s"))
+        results[count] = run_of(TinyRun(engine, layout=layout))
+    return results | {"plain": run_of(TinyRun(engine, layout=OneDevice()))}
+
+
+def run_of(run):
+    rows = []
+    with tempfile.TemporaryDirectory() as directory:
+        state = run.fit(Path(directory), rows=rows)
+    leaves = jax.tree.leaves(state)
+    return {
+        "rows": timeless(rows),
+        "state": np.concatenate([np.ravel(leaf) for leaf in leaves]).astype(float).tolist(),
+        "split": sum(not leaf.sharding.is_fully_replicated for leaf in leaves),
+    }
+
+
+def lowerings(cases_each):
+    """The largest error of value and gradients on 4 devices against one, for each row by name."""
+    layout, errors = AllDevices(devices=jax.devices()[:4]), {}
+    for name, cases in CASES.items():
+        for number, (x_shape, kernel_shape, window) in enumerate(cases[: int(cases_each)]):
+            for batch in (8, 3)[: number + 1]:  # the second does not divide, and stays whole
+                error = lowering_error(layout, (batch, *x_shape[1:]), kernel_shape, window, number)
+                errors[name] = max(error, errors.get(name, 0))
+    return errors
+
+
+def lowering_error(layout, x_shape, kernel_shape, window, seed):
+    rng = np.random.default_rng(seed)
+    y_shape = (x_shape[0], *output_hw(window, x_shape[1:3], kernel_shape[:2]), kernel_shape[3])
+    x, kernel, cotangent = (
+        rng.normal(size=shape).astype(np.float32) for shape in (x_shape, kernel_shape, y_shape)
+    )
+    alone = jax.jit(passes, static_argnums=3)(x, kernel, cotangent, window)
+    if x_shape[0] % 4 == 0:
+        x, cotangent = layout.batch((x, cotangent))
+    together = on_mesh(layout)(x, kernel, cotangent, window)
+    return max(
+        float(np.abs(np.asarray(ours) - np.asarray(theirs)).max() / np.abs(theirs).max())
+        for ours, theirs in zip(together, alone, strict=True)
+    )
+
+
+def passes(x, kernel, cotangent, window):
+    y, pullback = jax.vjp(lambda x, kernel: lowering.convolve(x, kernel, window), x, kernel)
+    return y, *pullback(cotangent)
+
+
+def on_mesh(layout):
+    def run(x, kernel, cotangent, window):
+        with jax.sharding.use_abstract_mesh(layout.mesh.abstract_mesh):
+            return passes(x, kernel, cotangent, window)
+
+    return jax.jit(run, static_argnums=3)
+
+
+def gradient_traffic():
+    """What the gradients of one convolution, computed in 4 pieces, send between 2 devices."""
+    layout = AllDevices(devices=jax.devices()[:2])
+    window = Window((1, 1), ((1, 1), (1, 1)), (1, 1), (1, 1), 1)
+    x, kernel = np.ones((64, 16, 16, 8), np.float32), np.ones((3, 3, 8, 8), np.float32)
+    x = layout.batch(x)
+    return traffic(on_mesh(layout).lower(x, kernel, x, window))
+
+
+def step_traffic():
+    """What one step of S9Net sends between 2 devices."""
+    layout = AllDevices(devices=jax.devices()[:2])
+    model, tx = S9Net(10, 0.1), one_cycle_sgd(100, max_lr=0.1, weight_decay=1e-4)
+    step = layout.spread(make_train_step(model, tx, identity_augment))
+    state = layout.state(init_train_state(model, tx, jax.random.key(0), (32, 32, 3)))
+    batch = {
+        "image": np.zeros((32, 32, 32, 3), np.float32),
+        "label": np.zeros(32, np.int32),
+        "mask": np.ones(32, bool),
+    }
+    return traffic(step.lower(state, layout.batch(batch), jax.random.key(0)))
+
+
+def traffic(lowered):
+    """Operations and bytes of each kind of communication in the compiled program."""
+    found = {}
+    program = lowered.compile().as_text()
+    for shapes, kind in re.findall(rf"= (\S.*?) ({'|'.join(COLLECTIVES)})\(", program):
+        sent = sum(
+            SIZES[dtype] * int(np.prod([int(size) for size in sizes.split(",") if size]))
+            for dtype, sizes in re.findall(r"(\w+)\[([\d,]*)\]", shapes)
+        )
+        count, total = found.get(kind, (0, 0))
+        found[kind] = (count + 1, total + sent)
+    return found
+
+
+TASKS = (curves, lowerings, gradient_traffic, step_traffic)
+
+if __name__ == "__main__":
+    jax.config.update("jax_numpy_rank_promotion", "raise")
+    task = next(task for task in TASKS if task.__name__ == sys.argv[1])
+    print(json.dumps(task(*sys.argv[2:])))
