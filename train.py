@@ -2,7 +2,8 @@
 
     python train.py --config configs/s9.py [--workdir DIR] [--config.FIELD=VALUE ...]
 
-Without --workdir the run is kept in runs/NAME, NAME being that of the config file.
+Without --workdir the run is kept in runs/NAME, NAME being that of the config file. With --dry-run
+nothing is kept: the program is compiled and does a little of everything, to see that it works.
 
 Exit codes: 0 done; 1 an error, told in one line; 2 a wrong command line or config; 130 after
 Ctrl-C and 143 after SIGTERM, with everything saved. A second Ctrl-C does not wait for the step
@@ -12,7 +13,9 @@ under way: 130, and the last checkpoint is kept.
 import contextlib
 import shlex
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from ml_collections import ConfigDict
@@ -39,17 +42,19 @@ def main(argv: Sequence[str]) -> int:
     with StopRequest() as stop:
         try:
             config, flags = parse_command_line(config_parser("train.py", __doc__), argv)
-            return train_or_explain(config, flags.workdir or Path("runs") / flags.config.stem, stop)
+            workdir = flags.workdir or Path("runs") / flags.config.stem
+            work = dry_run if flags.dry_run else partial(train, workdir=workdir, stop=stop)
+            return do_or_explain(work, config, stop)
         except ConfigError as error:
             return fail(error, 2)
         except Stopped as stopped:
             return fail(f"stopped at once; {KEPT}", stopped.exit_code)
 
 
-def train_or_explain(config: ConfigDict, workdir: Path, stop: StopRequest) -> int:
-    """Trains; whatever may go wrong in a run becomes a line and exit code 1."""
+def do_or_explain(work: Callable[[ConfigDict], int], config: ConfigDict, stop: StopRequest) -> int:
+    """Does the work; whatever may go wrong in it becomes a line and exit code 1."""
     try:
-        return train(config, workdir, stop)
+        return work(config)
     except Exception as error:
         stop.check()
         message = explain(error)
@@ -76,6 +81,31 @@ def explain(error: Exception) -> str | None:
     return None
 
 
+def dry_run(config: ConfigDict) -> int:
+    """The dry run: two steps of each kind, an evaluated batch, a checkpoint; nothing is left."""
+    from jaxconv import build
+    from jaxconv.training.memory import keep_freed_memory
+    from jaxconv.training.rehearsal import rehearse
+
+    keep_freed_memory()
+    build.build_pipeline(config)
+    describe_device()
+    dataset = say_data(build.build_dataset(config))
+    few = build.first_batches(dataset, train=2, test=1, batch_size=config.batch_size)
+    training = build.build_training(config, few)
+    with tempfile.TemporaryDirectory(prefix="jaxconv-") as folder:
+        rehearse(
+            training.state,
+            run_epoch=training.run_epoch,
+            evaluate=training.evaluate,
+            test_count=len(few.test.labels),
+            directory=Path(folder).resolve(),
+            say=partial(print, flush=True),
+        )
+    print("dry run: all of it works; nothing was kept")
+    return 0
+
+
 def train(config: ConfigDict, workdir: Path, stop: StopRequest) -> int:
     """Trains, or goes on training, in `workdir`, and writes the report; returns the exit code."""
     from jaxconv import build
@@ -87,8 +117,7 @@ def train(config: ConfigDict, workdir: Path, stop: StopRequest) -> int:
     run = run_dir.create(workdir)
     with sole_trainer(run):
         device = describe_device()
-        dataset = build.build_dataset(config)
-        print(f"data: {dataset.name} ({dataset.reason}); {dataset.origin}", flush=True)
+        dataset = say_data(build.build_dataset(config))
         run_dir.claim(run, to_json_dict(config), may_differ=MAY_DIFFER)
         require_same_data(run, dataset)
         data = describe_data(dataset)
@@ -172,6 +201,12 @@ def describe_device() -> dict[str, object]:
     if devices[0].platform == "cpu" and Path("/dev/nvidiactl").exists():
         print("an NVIDIA GPU is here, but this JAX can't use it: install jaxconv[cuda12]")
     return {"backend": devices[0].platform, "kind": kind, "count": count}
+
+
+def say_data(dataset: Dataset) -> Dataset:
+    """Says which data it is and why; returns it."""
+    print(f"data: {dataset.name} ({dataset.reason}); {dataset.origin}", flush=True)
+    return dataset
 
 
 def describe_data(dataset: Dataset) -> dict[str, object]:

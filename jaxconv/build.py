@@ -74,6 +74,13 @@ def build_dataset(config: ConfigDict) -> Dataset:
         raise ConfigError(str(error)) from error
 
 
+def first_batches(dataset: Dataset, *, train: int, test: int, batch_size: int) -> Dataset:
+    """The same data set with so many batches of each split, or all where it has fewer."""
+    counts = (len(dataset.train.labels), len(dataset.test.labels))
+    limits = (min(n * batch_size, all) for n, all in zip((train, test), counts, strict=True))
+    return limit(dataset, *limits)
+
+
 def build_pipeline(config: ConfigDict) -> tuple[Transform, ...]:
     """The config's augmentation, checked for its engine."""
     try:

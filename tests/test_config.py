@@ -63,7 +63,6 @@ def read(config_file):
 
     def read(*argv):
         parser = config_parser("train.py", "Trains.")
-        parser.add_argument("--dry-run", action="store_true")
         return parse_command_line(parser, ["--config", str(config_file), *argv])
 
     return read

@@ -47,7 +47,7 @@ NEVER = {"tensorflow", "torch", "torchvision", "keras", "clu"}
 LATE = {  # heavy, and so imported inside functions, except in the modules that are about them
     "albumentations": (),
     "cv2": (),
-    "matplotlib": ("jaxconv.report.figures", "jaxconv.report.animate"),
+    "matplotlib": ("jaxconv.report.figures", "jaxconv.report.comparison", "jaxconv.report.animate"),
     "orbax": ("jaxconv.training.checkpoint",),
     "tensorflow_datasets": ("jaxconv.data.tfds_builder",),
 }

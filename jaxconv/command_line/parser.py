@@ -35,6 +35,8 @@ def config_parser(program: str, doc: str) -> OneLineParser:
     parser.add_argument(
         "--workdir", metavar="DIR", type=absolute_path, help="where the run is kept; see above"
     )
+    words = "compiles, does a little of everything, keeps nothing; default off"
+    parser.add_argument("--dry-run", action="store_true", help=words)
     return parser
 
 

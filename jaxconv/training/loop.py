@@ -1,4 +1,4 @@
-"""Running many steps: `fit` and `evaluate`. The only file with a clock."""
+"""Running many steps: `fit` and `evaluate`; with `rehearsal.py` the only file with a clock."""
 
 import math
 import sys

@@ -1,0 +1,83 @@
+"""The dry run: all that training does on a little data, with nothing left behind."""
+
+import re
+
+import numpy as np
+import pytest
+from tiny import SHAPE, STEPS, TRAIN, TinyRun
+from train_process import Train
+
+from jaxconv.training import rehearsal
+from jaxconv.training.checkpoint import CheckpointError
+from jaxconv.training.loop import Diverged
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return TinyRun()
+
+
+def rehearse(run, directory, said):
+    rehearsal.rehearse(
+        run.fresh(),
+        run_epoch=run.run_epoch,
+        evaluate=run.evaluate,
+        test_count=13,
+        directory=directory,
+        say=said.append,
+    )
+
+
+def test_each_part_is_done_and_told_in_a_line(tiny, tmp_path):
+    said = []
+    rehearse(tiny, tmp_path / "checkpoints", said)
+    for line, pattern in zip(
+        said,
+        (
+            rf"compiled, and took {STEPS} steps: \d+\.\d s",
+            rf"{STEPS} steps more: \d+\.\d\d s, \d+ images/s",
+            r"compiled, and evaluated 13 images: \d+\.\d s",
+            r"saved a checkpoint of \d+\.\d MB and restored it: \d+\.\d s",
+        ),
+        strict=True,
+    ):
+        assert re.fullmatch(pattern, line), line
+    assert (tmp_path / "checkpoints" / str(2 * STEPS)).is_dir()
+
+
+def test_a_loss_that_is_not_finite_is_an_error(tmp_path):
+    run = TinyRun(images=np.full((TRAIN, *SHAPE), 255, np.uint8), max_lr=1e30)
+    said = []
+    with pytest.raises(Diverged, match="the loss is not finite after a few steps; lower"):
+        rehearse(run, tmp_path, said)
+    assert len(said) == 2
+
+
+def test_a_checkpoint_that_comes_back_otherwise_is_an_error(tiny, tmp_path, monkeypatch):
+    def another(state, checkpoints):
+        return rehearsal.Progress(tiny.fresh(), rehearsal.empty_tally())
+
+    monkeypatch.setattr(rehearsal, "go_on", another)
+    with pytest.raises(CheckpointError, match="is not what was saved there"):
+        rehearse(tiny, tmp_path, [])
+
+
+def test_the_program_leaves_nothing_behind(tmp_path, monkeypatch):
+    temporary, workdir = tmp_path / "temporary", tmp_path / "run"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    process = Train(workdir, tmp_path / "cache", "--dry-run")
+    try:
+        assert process.end() == 0, process.errors
+        device, data, first, second, evaluation, checkpoint, last = process.lines
+    finally:
+        process.kill()
+    assert device.startswith("device: ")
+    assert data.startswith("data: shapes10")
+    assert first.startswith("compiled, and took 2 steps: ")
+    assert second.startswith("2 steps more: ")
+    assert evaluation.startswith("compiled, and evaluated 16 images: ")
+    assert checkpoint.startswith("saved a checkpoint of ")
+    assert last == "dry run: all of it works; nothing was kept"
+    assert list(temporary.iterdir()) == []
+    assert not workdir.exists()
