@@ -6,8 +6,17 @@ from collections import Counter
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import jax
+import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(autouse=True)
+def no_case_is_small(monkeypatch):
+    """Tests convolve small arrays, and are to take the ways that large ones take."""
+    from jaxconv.conv import arithmetic
+
+    monkeypatch.setattr(arithmetic, "LEAST_MULTIPLY_ADDS", 0)
 
 
 def pytest_terminal_summary(terminalreporter):

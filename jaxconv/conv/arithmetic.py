@@ -19,18 +19,18 @@ from jaxconv.conv.window import DIMENSIONS, Window, definition, output_hw
 def is_pointwise(case: Case) -> bool:
     window = case.window
     single = case.kernel_shape[:2] == (1, 1) and window.groups == 1
-    return single and window.stride == window.input_dilation == (1, 1)
+    left = [
+        size + sum(crop)
+        for size, crop in zip(case.x_shape[1:3], _crop_and_pad(window)[0], strict=True)
+    ]
+    return single and window.stride == window.input_dilation == (1, 1) and min(left) >= 0
 
 
-def _pad_and_crop(window: Window) -> tuple[list, list]:
-    """The padding of h and w in two parts: zeros around the input, and what the output loses.
-
-    Padding before the product and cropping after it costs a few pixels more, but both are fused
-    with the neighbours, where the product would wait for a copy of its own.
-    """
-    pad = [(max(low, 0), max(high, 0), 0) for low, high in window.padding]
+def _crop_and_pad(window: Window) -> tuple[list, list]:
+    """The padding of h and w in two parts: what the input loses, and the zeros round the output."""
     crop = [(min(low, 0), min(high, 0), 0) for low, high in window.padding]
-    return pad, crop
+    pad = [(max(low, 0), max(high, 0), 0) for low, high in window.padding]
+    return crop, pad
 
 
 def _pad_space(x: jax.Array, config: list) -> jax.Array:
@@ -40,20 +40,20 @@ def _pad_space(x: jax.Array, config: list) -> jax.Array:
 
 
 def pointwise(x: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
-    pad, crop = _pad_and_crop(window)
+    crop, pad = _crop_and_pad(window)
     product = lax.dot_general(
-        _pad_space(x, pad),
+        _pad_space(x, crop),
         kernel[0, 0],
         (((3,), (0,)), ((), ())),
         preferred_element_type=_wide(x.dtype),
     )
-    return _pad_space(product.astype(x.dtype), crop)
+    return _pad_space(product.astype(x.dtype), pad)
 
 
 def pointwise_kernel_gradient(x, cotangent, window, kernel_shape):
-    pad, crop = _pad_and_crop(window)
-    uncrop = [(-low, -high, 0) for low, high, _ in crop]
-    x, cotangent = _pad_space(x, pad), _pad_space(cotangent, uncrop)
+    crop, pad = _crop_and_pad(window)
+    unpad = [(-low, -high, 0) for low, high, _ in pad]
+    x, cotangent = _pad_space(x, crop), _pad_space(cotangent, unpad)
     return _contract_pixels(x, cotangent).astype(x.dtype).reshape(kernel_shape)
 
 
@@ -140,6 +140,33 @@ def _inner(x: jax.Array, y: jax.Array) -> jax.Array:
     folded = sum(x[part].astype(wide) * y[part].astype(wide) for part in parts)
     pixels = folded.reshape(-1, folded.shape[3])
     return jnp.ones(len(pixels), wide) @ pixels
+
+
+# Small: less work than it costs to arrange it.
+
+LEAST_MULTIPLY_ADDS = 2**15
+
+
+def is_small_on_cpu(case: Case) -> bool:
+    b, h, w, _ = case.x_shape
+    out_h, out_w = output_hw(case.window, (h, w), case.kernel_shape[:2])
+    return is_on_cpu(case) and b * out_h * out_w * prod(case.kernel_shape) < LEAST_MULTIPLY_ADDS
+
+
+# An odd number of channels on a CPU, before jax 0.12: one more, of zeros.
+
+
+def is_odd_on_cpu(case: Case) -> bool:
+    _, _, channels, features = case.kernel_shape
+    plain = case.window.groups == 1 and case.window.input_dilation == (1, 1)
+    slow = channels % 2 == 1 < channels and 16 < features <= 32
+    return is_on_cpu(case) and plain and slow and case.jax_version < (0, 12)
+
+
+def widened(x: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
+    zero, one_more = jnp.zeros((), x.dtype), (0, 1, 0)
+    x = lax.pad(x, zero, [(0, 0, 0)] * 3 + [one_more])
+    return definition(x, lax.pad(kernel, zero, [(0, 0, 0)] * 2 + [one_more, (0, 0, 0)]), window)
 
 
 # Any other kernel on a CPU: its gradient as one more convolution, in pieces.

@@ -177,6 +177,18 @@ LOWERINGS = (
     # Correctness: of two taps (or two outputs) on an image stretched by two without padding, XLA's
     # simplifier exchanges image and kernel wrongly, and aborts the process (jax 0.10 to 0.12).
     Lowering("lengthened", rewrites.trips_xla, _lengthened, _lengthened_kernel_gradient),
+    # Below some ten microseconds, what the rows below add costs more than it saves in a loop.
+    Lowering(
+        "small", arithmetic.is_small_on_cpu, definition, arithmetic.definition_kernel_gradient
+    ),
+    # XLA's kernel for 17 to 32 outputs of an odd number of channels, as of an RGB image, is 2 to 9
+    # times slower than with one channel more. Not so in jax 0.12: drop this row when 0.11 goes.
+    Lowering(
+        "widened",
+        arithmetic.is_odd_on_cpu,
+        arithmetic.widened,
+        arithmetic.canonical_kernel_gradient,
+    ),
     # JAX's kernel gradients have other layouts than XLA's fast kernels take: 1 to 2 times slower,
     # 4 to 170 times with groups (one contraction each), and 10 to 110 times in any loop. This one
     # is canonical. Of one long contraction the data falls out of the cache; pieces stay in it.

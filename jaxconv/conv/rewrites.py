@@ -22,6 +22,7 @@ class Case(NamedTuple):
     kernel_shape: tuple[int, ...]
     window: Window
     backend: str
+    jax_version: tuple[int, ...] = jax.__version_info__
 
 
 # Cropping: negative padding.
