@@ -2,7 +2,7 @@
 
     pytest -m slow tests/test_soak.py
 
-A small network takes steps one by one; after every hundredth it is evaluated, saved and noted, by
+A small network takes steps one by one; after every thousandth it is evaluated, saved and noted, by
 the loop, the checkpoints and the metrics file that train.py uses.
 """
 
@@ -25,7 +25,7 @@ from jaxconv.training.loop import fit, go_on, make_evaluate
 from jaxconv.training.optim import one_cycle_sgd
 from jaxconv.training.step import init_train_state, make_eval_step, make_train_step
 
-EPOCHS, STEPS, BATCH = 2000, 100, 8
+EPOCHS, STEPS, BATCH = 200, 1000, 8
 PARTS = 10  # rows of the table
 
 
