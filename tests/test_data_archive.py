@@ -122,9 +122,10 @@ def _member(name: str, **fields) -> tarfile.TarInfo:
         ),
         (_member("x", type=tarfile.LNKTYPE, linkname="/etc/x"), "no plain file"),
         (_member("x", type=tarfile.FIFOTYPE), "no plain file"),
+        (_member("x", type=tarfile.GNUTYPE_SPARSE, size=1 << 80), "no plain file"),
         (_member("cifar-10-batches-bin/test_batch.bin", size=1 << 40), "larger inside than"),
     ],
-    ids=["absolute", "upwards", "symlink", "hardlink", "fifo", "enormous"],
+    ids=["absolute", "upwards", "symlink", "hardlink", "fifo", "sparse", "enormous"],
 )
 def test_an_archive_with_a_hostile_member_is_refused(tmp_path, member, message):
     path = tmp_path / "cifar-10-binary.tar.gz"

@@ -119,20 +119,20 @@ def _read_file(path: Path) -> bytes:
 
 
 class _Bounded:
-    """A stream that may give `limit` bytes and no more: a small file may unpack to a huge one.
+    """A stream that may be asked for `limit` bytes in all: a small file may unpack to a huge one.
 
-    tarfile reads some headers whole before it shows their member, whose size says nothing then.
+    tarfile reads some headers whole before it shows their member, and to skip a member it reads on
+    behind the end for as long as the header says.
     """
 
     def __init__(self, stream: BinaryIO, limit: int):
         self._stream, self._left = stream, limit
 
     def read(self, size: int) -> bytes:
-        content = self._stream.read(size)
-        self._left -= len(content)
+        self._left -= size
         if self._left < 0:
             raise ValueError("it is larger inside than CIFAR-10 can be")
-        return content
+        return self._stream.read(size)
 
 
 def _read_members(path: Path, layout: Layout) -> dict[str, bytes]:
@@ -158,7 +158,7 @@ def _check_member(member: tarfile.TarInfo, count: int) -> None:
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts:
         raise ValueError(f"it has a member that points outside: {member.name!r}")
-    if not (member.isfile() or member.isdir()):
+    if member.issparse() or not (member.isfile() or member.isdir()):
         raise ValueError(f"it has a member that is no plain file: {member.name!r}")
     if member.size > LARGEST_MEMBER_BYTES or count >= MOST_MEMBERS:
         raise ValueError(f"it is larger inside than CIFAR-10 can be, at {member.name!r}")
