@@ -10,12 +10,13 @@ Ctrl-C and 143 after SIGTERM, with everything saved. A second Ctrl-C does not wa
 under way: 130, and the last checkpoint is kept.
 """
 
-import contextlib
 import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import closing, nullcontext
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 from ml_collections import ConfigDict
@@ -26,6 +27,7 @@ from jaxconv.data.dataset import DataCorrupt, Dataset, DataUnavailable
 from jaxconv.report import run_dir
 from jaxconv.report.environment import environment
 from jaxconv.report.lock import sole_trainer
+from jaxconv.terminal import fail
 from jaxconv.training.signals import Stopped, StopRequest
 
 KEPT = "what the last checkpoint holds is kept"
@@ -43,7 +45,12 @@ def main(argv: Sequence[str]) -> int:
         try:
             config, flags = parse_command_line(config_parser("train.py", __doc__), argv)
             workdir = flags.workdir or Path("runs") / flags.config.stem
-            work = dry_run if flags.dry_run else partial(train, workdir=workdir, stop=stop)
+            if flags.tensorboard and find_spec("tensorboardX") is None:
+                raise ConfigError(
+                    "--tensorboard: not installed; pip install 'jaxconv[tensorboard]'"
+                )
+            options = {"workdir": workdir, "stop": stop, "events": flags.tensorboard}
+            work = dry_run if flags.dry_run else partial(train, **options)
             return do_or_explain(work, config, stop)
         except ConfigError as error:
             return fail(error, 2)
@@ -106,8 +113,12 @@ def dry_run(config: ConfigDict) -> int:
     return 0
 
 
-def train(config: ConfigDict, workdir: Path, stop: StopRequest) -> int:
-    """Trains, or goes on training, in `workdir`, and writes the report; returns the exit code."""
+def train(config: ConfigDict, *, workdir: Path, stop: StopRequest, events: bool) -> int:
+    """Trains, or goes on training, in `workdir`, and writes the report; returns the exit code.
+
+    Args:
+        events: whether to write TensorBoard event files too.
+    """
     from jaxconv import build
     from jaxconv.report.html import write_report
     from jaxconv.training.memory import keep_freed_memory
@@ -122,7 +133,7 @@ def train(config: ConfigDict, workdir: Path, stop: StopRequest) -> int:
         require_same_data(run, dataset)
         data = describe_data(dataset)
         run_dir.write_json(run.environment_json, environment(device) | {"data": data})
-        state = fit_here(config, run, dataset, stop)
+        state = fit_here(config, run, dataset, stop, events=events)
         if state is None:
             return stop.exit_code
         report = write_report(run, build.build_results(config, dataset, state))
@@ -130,10 +141,13 @@ def train(config: ConfigDict, workdir: Path, stop: StopRequest) -> int:
         return 0
 
 
-def fit_here(config: ConfigDict, run: run_dir.RunDir, dataset: Dataset, stop: StopRequest):
+def fit_here(
+    config: ConfigDict, run: run_dir.RunDir, dataset: Dataset, stop: StopRequest, *, events: bool
+):
     """The trained state, or None where training was asked to stop and has saved."""
     from jaxconv import build
     from jaxconv.models.summary import format_summary, summarize
+    from jaxconv.report.events import event_writer
     from jaxconv.training.checkpoint import Checkpoints
     from jaxconv.training.loop import Interrupted, fit, go_on
 
@@ -144,15 +158,20 @@ def fit_here(config: ConfigDict, run: run_dir.RunDir, dataset: Dataset, stop: St
     summary = format_summary(summarize(model, image_shape), image_shape)
     run_dir.write_text(run.summary_txt, summary + "\n")
 
-    def on_row(row):
-        run_dir.append_metrics(run, row)
-        print(format_row(row, config.epochs), flush=True)
-
     progress = go_on(training.state, checkpoints)
     step = int(progress.state.step)
     run_dir.truncate_metrics(run, after_epoch=step // training.steps_per_epoch)
+    events_dir = run.path / "tensorboard"
+    writer = event_writer(events_dir, after_step=step) if events else nullcontext(lambda row: None)
+
     try:
-        with stop.deferred(), contextlib.closing(checkpoints):
+        with stop.deferred(), closing(checkpoints), writer as write_events:
+
+            def on_row(row):
+                run_dir.append_metrics(run, row)
+                write_events(row)
+                print(format_row(row, config.epochs), flush=True)
+
             print(f"{'goes on' if step else 'starts'} at step {step} in {run.path}", flush=True)
             return fit(
                 progress,
@@ -226,11 +245,6 @@ def format_row(row: dict[str, float], epochs: int) -> str:
         f"test {row['test_accuracy']:5.2f} % loss {row['test_loss']:.4f}  "
         f"{row['seconds']:.1f} s, {row['images_per_second']:.0f} images/s"
     )
-
-
-def fail(message: object, code: int) -> int:
-    print(f"error: {message}", file=sys.stderr)
-    return code
 
 
 if __name__ == "__main__":

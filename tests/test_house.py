@@ -49,6 +49,8 @@ LATE = {  # heavy, and so imported inside functions, except in the modules that 
     "cv2": (),
     "matplotlib": ("jaxconv.report.figures", "jaxconv.report.comparison", "jaxconv.report.animate"),
     "orbax": ("jaxconv.training.checkpoint",),
+    "shtab": (),
+    "tensorboardX": (),
     "tensorflow_datasets": ("jaxconv.data.tfds_builder",),
 }
 

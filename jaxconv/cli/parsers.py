@@ -9,7 +9,7 @@ from jaxconv.command_line import OneLineParser, absolute_path, fields_parser, pa
 DEFAULT_CONFIG = Path(__file__).parents[2] / "configs" / "s9.py"
 EXIT_CODES = """\
 exit codes: 0 done; 1 an error in data, in a run or in a file, told in one line;
-  2 a wrong command line or config; 130 after Ctrl-C"""
+  2 a wrong command line or config; 130 after Ctrl-C; 141 where nobody reads on"""
 
 
 def plain_parser(verb: Callable) -> OneLineParser:
@@ -34,7 +34,9 @@ def network_parser(verb: Callable, takes: str = "") -> OneLineParser:
     """The parser of a verb on a trained network: a run's, a weights file's, or the package's."""
     parser = fields_parser(_program(verb), verb.__doc__, takes=takes, epilog=EXIT_CODES)
     folder, file = absolute_path, path_named("--weights", ".safetensors")
-    parser.add_argument("--workdir", metavar="DIR", type=folder, help="a run's network")
+    parser.add_argument(
+        "--workdir", metavar="DIR", type=folder, help="a run's network; default none"
+    )
     parser.add_argument(
         "--checkpoint", choices=("last", "best"), default="last",
         help="of the run: the last epoch, or the best on the test images; default last",

@@ -1,17 +1,19 @@
 """The program: which verb, and what to say when it fails."""
 
 import difflib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from jaxconv.cli import data, export, images, network, runs
+from jaxconv.cli import completion, data, export, images, network, runs
 from jaxconv.cli.parsers import EXIT_CODES
 from jaxconv.command_line import OneLineParser
 from jaxconv.config import ConfigError
 from jaxconv.data.dataset import DataCorrupt, DataUnavailable
 from jaxconv.data.image_files import ImageError
 from jaxconv.report.run_dir import RunDirError
+from jaxconv.terminal import fail
 
 
 class Verb(NamedTuple):
@@ -31,6 +33,7 @@ VERBS = {
     "compare": Verb(runs.compare, runs.compare_parser),
     "predict": Verb(images.predict, images.predict_parser),
     "export": Verb(export.export, export.export_parser),
+    "completion": Verb(completion.completion, completion.completion_parser),
 }
 
 
@@ -50,13 +53,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     try:
         _run(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
         return 0
     except ConfigError as error:
-        return _fail(error, 2)
+        return fail(error, 2)
+    except BrokenPipeError:  # the reader has seen enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except failures as error:
-        return _fail(error, 1)
+        return fail(error, 1)
     except KeyboardInterrupt:
-        return _fail("interrupted", 130)
+        return fail("interrupted", 130)
 
 
 def _run(argv: Sequence[str]) -> None:
@@ -76,8 +83,3 @@ def _run(argv: Sequence[str]) -> None:
 def _usage() -> str:
     lines = [f"  {name:<15} {verb.run.__doc__}" for name, verb in VERBS.items()]
     return "\n".join(["usage: python -m jaxconv VERB [--help]", "", *lines, "", EXIT_CODES])
-
-
-def _fail(message: object, code: int) -> int:
-    print(f"error: {message}", file=sys.stderr)
-    return code

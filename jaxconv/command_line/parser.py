@@ -16,8 +16,9 @@ from jaxconv.config import ConfigError, load_config
 class OneLineParser(argparse.ArgumentParser):
     """An argument parser whose every mistake is a `ConfigError` of one line."""
 
-    def __init__(self, **options: Any):
+    def __init__(self, *, takes_fields: bool = False, **options: Any):
         self.flag_names: list[str] = []
+        self.takes_fields = takes_fields  # ``--config.FIELD`` besides the flags
         super().__init__(allow_abbrev=False, **options)
 
     def add_argument(self, *names: str, **options: Any) -> argparse.Action:
@@ -37,6 +38,8 @@ def config_parser(program: str, doc: str) -> OneLineParser:
     )
     words = "compiles, does a little of everything, keeps nothing; default off"
     parser.add_argument("--dry-run", action="store_true", help=words)
+    words = "writes event files to DIR/tensorboard, without TensorFlow; default off"
+    parser.add_argument("--tensorboard", action="store_true", help=words)
     return parser
 
 
@@ -48,6 +51,7 @@ def fields_parser(program: str, doc: str, *, takes: str = "", epilog: str = "") 
     """
     usage = " ".join(filter(None, [program, takes, "[--FLAG VALUE ...]"]))
     parser = OneLineParser(
+        takes_fields=True,
         prog=program,
         usage=f"{usage} [--config.FIELD=VALUE ...]",
         description=doc.strip(),

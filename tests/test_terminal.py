@@ -1,0 +1,104 @@
+"""Colour in a terminal alone; a shell that completes; a reader that goes away."""
+
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jaxconv import cli
+
+ROOT = Path(__file__).resolve().parents[1]
+WRONG = [sys.executable, "-m", "jaxconv", "dance"]
+
+
+def in_a_terminal(**environment):
+    """What a wrong command line says to a terminal, and the exit code."""
+    ours, theirs = pty.openpty()
+    inherited = {name: os.environ[name] for name in os.environ if name != "NO_COLOR"}
+    done = subprocess.run(
+        WRONG, cwd=ROOT, stderr=theirs, env=inherited | {"TERM": "xterm"} | environment, timeout=120
+    )
+    os.close(theirs)
+    said = os.read(ours, 10_000).decode()
+    os.close(ours)
+    return said, done.returncode
+
+
+@pytest.mark.parametrize(
+    ("environment", "start"),
+    [
+        ({}, "\x1b[31merror:\x1b[0m dance: unknown verb"),
+        ({"NO_COLOR": ""}, "\x1b[31merror:\x1b[0m dance: unknown verb"),
+        ({"NO_COLOR": "1"}, "error: dance: unknown verb"),
+        ({"TERM": "dumb"}, "error: dance: unknown verb"),
+    ],
+)
+def test_an_error_is_red_in_a_terminal_that_wants_it(environment, start):
+    said, code = in_a_terminal(**environment)
+    assert said.startswith(start)
+    assert code == 2
+
+
+def test_an_error_is_plain_in_a_pipe():
+    done = subprocess.run(WRONG, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stderr.startswith("error: dance: unknown verb")
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_a_reader_that_goes_away_is_no_error():
+    command = f"{sys.executable} -m jaxconv --help | true; echo ${{PIPESTATUS[0]}}"
+    for _ in range(3):  # the reader may be quicker or slower
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=120
+        )
+        assert done.stderr == ""
+        assert done.stdout in ("0\n", "141\n")
+
+
+COMPLETE = """
+source /dev/stdin
+COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _shtab_jaxconv
+echo "${{COMPREPLY[@]}}"
+"""
+
+
+@pytest.fixture(scope="module")
+def script():
+    command = [sys.executable, "-m", "jaxconv", "completion", "bash"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("jaxconv pre", "predict"),
+        ("jaxconv predict --w", "--workdir --weights"),
+        ("jaxconv stats --config.data.d", "--config.data.dir --config.data.download"),
+        ("jaxconv costs --config.data.d", ""),
+    ],
+)
+def test_bash_completes_verbs_flags_and_fields(script, words, completed):
+    done = subprocess.run(
+        ["bash", "-c", COMPLETE.format(words=words)],
+        input=script,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stderr == ""
+    assert done.stdout == f"{completed}\n"
+
+
+def test_completion_knows_its_shells_and_says_what_to_install(monkeypatch, capsys):
+    assert cli.main(["completion", "fish"]) == 2
+    assert "invalid choice: 'fish'" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "shtab", None)
+    assert cli.main(["completion", "zsh"]) == 2
+    assert "pip install 'jaxconv[completion]'" in capsys.readouterr().err
