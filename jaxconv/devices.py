@@ -3,14 +3,20 @@
 import jax
 
 from jaxconv.config import ConfigError
+from jaxconv.data.cache import default_cache_dir
+
+MOST_COMPILED_BYTES = 2**30  # of programs kept; those unused for longest go first
 
 
 def require_devices() -> list[jax.Device]:
     """The devices of the backend that JAX chose or `JAX_PLATFORMS` asks for; at least one.
 
+    What is compiled for them from now on is kept for the next start; see `keep_compiled_programs`.
+
     Raises:
         ConfigError: the backend asked for is not there.
     """
+    keep_compiled_programs()
     try:
         return jax.devices()
     except (AssertionError, RuntimeError) as error:  # it asserts where a plugin is not installed
@@ -19,3 +25,20 @@ def require_devices() -> list[jax.Device]:
             f"JAX_PLATFORMS={jax.config.jax_platforms}: no such device here ({reason}); "
             "unset it, or install jaxconv[cuda12] on a machine with an NVIDIA GPU"
         ) from error
+
+
+def keep_compiled_programs() -> None:
+    """Lets JAX keep compiled programs in `~/.cache/jaxconv/compiled`, where no folder is set yet.
+
+    `JAX_COMPILATION_CACHE_DIR` names another folder, `JAX_ENABLE_COMPILATION_CACHE=0` keeps none.
+    """
+    folder = default_cache_dir("compiled")
+    if jax.config.jax_compilation_cache_dir is not None:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:  # a home that can't be written to: each start compiles
+        return
+    jax.config.update("jax_compilation_cache_max_size", MOST_COMPILED_BYTES)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    jax.config.update("jax_compilation_cache_dir", str(folder))

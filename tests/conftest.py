@@ -1,9 +1,15 @@
 """The strict set-up of the whole suite, in one place: no GPU, no silent rank promotion."""
 
 import os
+import tempfile
 from collections import Counter
+from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Of tests and of the processes that they start; not the user's.
+COMPILED = Path(tempfile.gettempdir()) / "jaxconv-tests" / "compiled"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(COMPILED))
+os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(2**28))
 
 import jax
 import pytest
