@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "jaxconv.weights": {"jaxconv.interop", "jaxconv.models"},
     "jaxconv.config": set(),
     "jaxconv.command_line": {"jaxconv.config"},
-    "jaxconv.devices": {"jaxconv.config", "jaxconv.data.cache"},
+    "jaxconv.devices": {"jaxconv.config", "jaxconv.data"},
     "jaxconv.__main__": {"jaxconv.cli"},
     "configs": set(),
 }
