@@ -74,8 +74,10 @@ RULES: Mapping[str, Rule] = {
     "epochs": _whole(at_least=1),
     "batch_size": _whole(at_least=1),
     "steps_per_call": _or_none(_whole(at_least=1), "a choice by the backend"),
-    "max_lr": _number("above 0", lambda rate: rate > 0),
-    "weight_decay": _number("of at least 0", lambda decay: decay >= 0),
+    "max_lr": _number("above 0 that float32 can hold", lambda rate: 0 < rate < 3.4e38),
+    "weight_decay": _number(
+        "of at least 0 that float32 can hold", lambda decay: 0 <= decay < 3.4e38
+    ),
     "dropout_rate": _number("of at least 0 and below 1", lambda rate: 0 <= rate < 1),
     "label_smoothing": _number("of at least 0 and below 1", lambda rate: 0 <= rate < 1),
     "dtype": _choice("float32", "bfloat16"),

@@ -76,7 +76,7 @@ def _override(config: ConfigDict, name: str, text: str) -> None:
     try:
         items = kind in (tuple, list)
         group[leaf] = kind(_read_items(text, default or ())) if items else _read(text, kind)
-    except (SyntaxError, TypeError, ValueError) as error:
+    except (SyntaxError, TypeError, ValueError, MemoryError, RecursionError) as error:
         expected = _describe_kind(kind, default) + ", or None" * allows_none(config, name)
         raise ConfigError(f"--config.{name}={text}: expected {expected}") from error
 

@@ -63,6 +63,8 @@ class Checkpoints:
         self.read_only = read_only
         if not read_only:
             directory.mkdir(parents=True, exist_ok=True)
+        self._hushed = _LateCallsHushed()
+        self._hushed.__enter__()
         self._manager = ocp.CheckpointManager(directory, options=options)
         self._set_aside_unlisted()
 
@@ -108,7 +110,7 @@ class Checkpoints:
         place = self.directory / str(step)
         try:
             digest = (self._manager.metadata(step).custom_metadata or {}).get("sha256")
-            with _late_reads_hushed():
+            with _LateCallsHushed():
                 leaves = _leaves(self._manager.restore(step, args=ocp.args.StandardRestore()))
         except Exception as error:  # of many kinds: Orbax's, TensorStore's, those of json
             raise CheckpointDamaged(f"{place} can't be read ({_one_line(error)})") from error
@@ -134,7 +136,7 @@ class Checkpoints:
             CheckpointError: as `restore`.
         """
         damaged = {}
-        with _late_reads_hushed():
+        with _LateCallsHushed():
             for step in sorted(self._manager.all_steps(), reverse=True):
                 try:
                     tree = self.restore(step, like)
@@ -155,6 +157,7 @@ class Checkpoints:
         with self._writing():
             self._manager.wait_until_finished()
             self._manager.close()
+        self._hushed.__exit__()  # where that failed, more may be printed until the process ends
 
     def _set_aside_unlisted(self) -> None:
         """Sets aside what Orbax can't even list: one such would keep it from starting."""
@@ -214,33 +217,32 @@ def _digest(leaves: dict[str, np.ndarray], metrics: dict[str, float] | None) -> 
     return digest.hexdigest()
 
 
-def _is_json(file: Path) -> bool:
-    try:
-        json.loads(file.read_bytes())
-    except ValueError:
-        return False
-    return True
-
-
 def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 120 else text[:120] + "..."
+    return text if len(text) <= 160 else f"{text[:60]} ... {text[-100:]}"  # the cause comes last
 
 
-@contextlib.contextmanager
-def _late_reads_hushed() -> Iterator[None]:
-    """Once one of its reads fails, the others of TensorStore find their event loop closed."""
-    before = sys.unraisablehook
+class _LateCallsHushed:
+    """A context without what TensorStore prints of the calls that come after one has failed.
 
-    def hook(unraisable):
+    Once one of its reads or writes fails, the others find their event loop closed, and say so, each
+    with a traceback, from threads of their own.
+    """
+
+    def __enter__(self) -> None:
+        self._before = sys.excepthook, sys.unraisablehook
+        sys.excepthook, sys.unraisablehook = self._except, self._unraisable
+
+    def __exit__(self, *_: object) -> None:
+        sys.excepthook, sys.unraisablehook = self._before
+
+    def _except(self, kind: type, error: BaseException, frames: Any) -> None:
+        if str(error) != "Event loop is closed":
+            self._before[0](kind, error, frames)
+
+    def _unraisable(self, unraisable: Any) -> None:
         if str(unraisable.exc_value) != "Event loop is closed":
-            before(unraisable)
-
-    sys.unraisablehook = hook
-    try:
-        yield
-    finally:
-        sys.unraisablehook = before
+            self._before[1](unraisable)
 
 
 def _not_orbax(record: logging.LogRecord) -> bool:
