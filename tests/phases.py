@@ -20,9 +20,9 @@ def main(marks, *argv):
 
     fit_here = train.fit_here
 
-    def marked_fit(config, run, dataset, stop):
+    def marked_fit(*given, **options):
         mark_training(mark)
-        state = fit_here(config, run, dataset, stop)
+        state = fit_here(*given, **options)
         mark("report", 0 if state is None else int(state.step))
         return state
 

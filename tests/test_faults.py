@@ -131,6 +131,18 @@ def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before(
     assert f"goes on at step {sorted(steps)[-2]} in" in "\n".join(run.lines)
 
 
+@pytest.mark.slow
+def test_damaged_compiled_programs_are_compiled_anew(cache, unbroken, tmp_path):
+    """Each one that an earlier start has kept is cut, or has a bit flipped."""
+    kept = shutil.copytree(cache, tmp_path / "cache")
+    for number, file in enumerate(sorted(path for path in kept.iterdir() if path.stat().st_size)):
+        if number % 2:
+            os.truncate(file, file.stat().st_size // 2)
+        else:
+            damage_at(file, random.Random(number).randrange(file.stat().st_size))
+    require_goes_on(tmp_path / "run", kept, unbroken)
+
+
 def damage_at(file, place):
     content = bytearray(file.read_bytes())
     content[place] ^= 1
