@@ -10,8 +10,9 @@ import jax
 import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict
+from train_process import ROOT, SMALL
 
-from benchmarks import problem, targets, variants
+from benchmarks import problem, recipe, targets, variants
 from benchmarks.compete import Contender, Settings, check_same, race
 from benchmarks.flax_s9 import FlaxS9
 from benchmarks.grid import CASES
@@ -216,3 +217,29 @@ def test_the_table_shows_every_target_and_whether_it_is_reached():
     (row,) = [line for line in lines if line.startswith("device augmentation")]
     assert row.endswith("aim")
     assert sum("not measured" in line for line in lines) == len(lines) - 4
+
+
+def test_trainings_are_summed_up_without_picking():
+    found = [
+        recipe.Training(0, 85.0, 10.0, 0.1, 8.0),
+        recipe.Training(1, 84.0, 12.0, 0.1, None),
+        recipe.Training(2, 86.0, 11.0, 0.1, 6.0),
+    ]
+    *lines, last = recipe.summary(found, target=85.0)
+    assert [line.split(":")[0] for line in lines] == ["seed 0", "seed 1", "seed 2"]
+    assert lines[1].endswith("never 85 %")
+    assert last == (
+        "3 seeds: 85.00 % on average, standard deviation 1.00, 11.0 s; 85 % after 7.0 s in 2 of 3"
+    )
+
+
+@pytest.mark.slow
+def test_a_training_is_timed_from_its_start(tmp_path):
+    """A real process: its last accuracy, and its first epoch above the target."""
+    config, run = ROOT / "configs" / "s9_quick.py", tmp_path / "run"
+    found = recipe.train(config, 1, workdir=run, target=1.0, overrides=SMALL[2:])
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert found.accuracy == rows[-1]["test_accuracy"]
+    assert 0 < found.seconds_to_target < found.seconds
+    assert found.seconds > sum(row["seconds"] for row in rows)
+    assert json.loads((run / "config.json").read_text())["seed"] == 1
