@@ -7,7 +7,8 @@ nothing is kept: the program is compiled and does a little of everything, to see
 
 Exit codes: 0 done; 1 an error, told in one line; 2 a wrong command line or config; 130 after
 Ctrl-C and 143 after SIGTERM, with everything saved. A second Ctrl-C does not wait for the step
-under way: 130, and the last checkpoint is kept.
+under way: 130, and the last checkpoint is kept. Of several processes (docs/distributed.md) each
+ends with 143 where another one was told to stop, and with 3 where another one is gone.
 """
 
 import shlex
@@ -22,11 +23,13 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from jaxconv.command_line import config_parser, parse_command_line
+from jaxconv.command_line.job_flags import Membership, add_job_flags, membership
 from jaxconv.config import ConfigError, to_json_dict
-from jaxconv.data.dataset import DataCorrupt, Dataset, DataUnavailable
+from jaxconv.data.dataset import DataCorrupt, Dataset, DataUnavailable, describe
 from jaxconv.report import run_dir
 from jaxconv.report.environment import environment
 from jaxconv.report.lock import sole_trainer
+from jaxconv.report.same_data import require_same_data
 from jaxconv.terminal import fail
 from jaxconv.training.signals import Stopped, StopRequest
 
@@ -43,7 +46,12 @@ MAY_DIFFER = (  # from visit to visit, as no result depends on them
 def main(argv: Sequence[str]) -> int:
     with StopRequest() as stop:
         try:
-            config, flags = parse_command_line(config_parser("train.py", __doc__), argv)
+            parser = config_parser("train.py", __doc__)
+            add_job_flags(parser)
+            config, flags = parse_command_line(parser, argv)
+            member = membership(flags)
+            if member and flags.dry_run:
+                raise ConfigError("--dry-run is for one process: leave out the flags of several")
             workdir = flags.workdir or Path("runs") / flags.config.stem
             if flags.tensorboard and find_spec("tensorboardX") is None:
                 raise ConfigError(
@@ -51,23 +59,44 @@ def main(argv: Sequence[str]) -> int:
                 )
             options = {"workdir": workdir, "stop": stop, "events": flags.tensorboard}
             work = dry_run if flags.dry_run else partial(train, **options)
-            return do_or_explain(work, config, stop)
+            return do_or_explain(work, config, stop, member)
         except ConfigError as error:
-            return fail(error, 2)
+            return end(fail(error, 2))
         except Stopped as stopped:
-            return fail(f"stopped at once; {KEPT}", stopped.exit_code)
+            return end(fail(f"stopped at once; {KEPT}", stopped.exit_code))
 
 
-def do_or_explain(work: Callable[[ConfigDict], int], config: ConfigDict, stop: StopRequest) -> int:
+def end(code: int) -> int:
+    """Ends a failed process that trains with others at once: they would wait for each other."""
+    if "jax" in sys.modules:
+        from jaxconv.training.job import leave
+
+        leave(code)
+    return code
+
+
+def do_or_explain(
+    work: Callable[[ConfigDict], int],
+    config: ConfigDict,
+    stop: StopRequest,
+    member: Membership | None,
+) -> int:
     """Does the work; whatever may go wrong in it becomes a line and exit code 1."""
+    from jaxconv.training import job
+
     try:
+        if member is not None:
+            job.join(*member)
         return work(config)
     except Exception as error:
         stop.check()
+        if job.is_loss(error):
+            return end(fail(job.LOST_ANOTHER, job.LOST))
         message = explain(error)
-        if message is None:
+        if message is not None:
+            return end(fail(message, 1))
+        with job.leaving(1):
             raise
-        return fail(message, 1)
 
 
 def explain(error: Exception) -> str | None:
@@ -75,10 +104,11 @@ def explain(error: Exception) -> str | None:
     from jax.errors import JaxRuntimeError
 
     from jaxconv.training.checkpoint import CheckpointError
+    from jaxconv.training.job import JobError
     from jaxconv.training.loop import Diverged
 
     known = (CheckpointError, DataCorrupt, DataUnavailable, Diverged, run_dir.RunDirError)
-    if isinstance(error, known):
+    if isinstance(error, (*known, JobError)):
         return str(error)
     if isinstance(error, OSError):
         return f"{error}; {KEPT}: mend that and run the same command again"
@@ -91,12 +121,13 @@ def explain(error: Exception) -> str | None:
 def dry_run(config: ConfigDict) -> int:
     """The dry run: two steps of each kind, an evaluated batch, a checkpoint; nothing is left."""
     from jaxconv import build
+    from jaxconv.devices import describe_devices
     from jaxconv.training.memory import keep_freed_memory
     from jaxconv.training.rehearsal import rehearse
 
     keep_freed_memory()
     build.build_pipeline(config)
-    describe_device()
+    describe_devices()
     dataset = say_data(build.build_dataset(config))
     few = build.first_batches(dataset, train=2, test=1, batch_size=config.batch_size)
     training = build.build_training(config, few)
@@ -120,22 +151,25 @@ def train(config: ConfigDict, *, workdir: Path, stop: StopRequest, events: bool)
         events: whether to write TensorBoard event files too.
     """
     from jaxconv import build
+    from jaxconv.devices import describe_devices, is_first_process
     from jaxconv.report.html import write_report
     from jaxconv.training.memory import keep_freed_memory
 
     keep_freed_memory()
     build.build_pipeline(config)
+    if not is_first_process():
+        return follow(config, stop)
     run = run_dir.create(workdir)
     with sole_trainer(run):
-        device = describe_device()
+        device = describe_devices()
         dataset = say_data(build.build_dataset(config))
         run_dir.claim(run, to_json_dict(config), may_differ=MAY_DIFFER)
-        require_same_data(run, dataset)
-        data = describe_data(dataset)
+        data = describe(dataset)
+        require_same_data(run, data)
         run_dir.write_json(run.environment_json, environment(device) | {"data": data})
         state = fit_here(config, run, dataset, stop, events=events)
         if state is None:
-            return stop.exit_code
+            return stop.exit_code or 143
         report = write_report(run, build.build_results(config, dataset, state))
         print(f"report: {report}")
         return 0
@@ -149,10 +183,13 @@ def fit_here(
     from jaxconv.models.summary import format_summary, summarize
     from jaxconv.report.events import event_writer
     from jaxconv.training.checkpoint import Checkpoints
-    from jaxconv.training.loop import Interrupted, fit, go_on
+    from jaxconv.training.job import SharedCheckpoints, in_job
+    from jaxconv.training.loop import Interrupted, go_on
 
     checkpoints = Checkpoints(run.checkpoints)
     training = build.build_training(config, dataset)
+    if in_job():
+        checkpoints = SharedCheckpoints(checkpoints, training.layout)
     image_shape = dataset.train.images.shape[1:]
     model = build.build_model(config, len(dataset.class_names))
     summary = format_summary(summarize(model, image_shape), image_shape)
@@ -173,69 +210,38 @@ def fit_here(
                 print(format_row(row, config.epochs), flush=True)
 
             print(f"{'goes on' if step else 'starts'} at step {step} in {run.path}", flush=True)
-            return fit(
-                progress,
-                epochs=config.epochs,
-                steps_per_epoch=training.steps_per_epoch,
-                steps_per_call=training.steps_per_call,
-                train_count=training.train_count,
-                run_epoch=training.run_epoch,
-                evaluate=training.evaluate,
-                checkpoints=checkpoints,
-                on_row=on_row,
-                should_stop=stop,
-                every_steps=config.checkpoint.every_steps,
-                every_minutes=config.checkpoint.every_minutes,
-            )
+            fit = build.build_fit(config, training)
+            state = fit(progress, checkpoints=checkpoints, on_row=on_row, should_stop=stop)
+            return training.layout.fetch(state)
     except Interrupted:
         again = shlex.join(["python", *sys.argv])
         print(f"saved at step {checkpoints.latest_step}; to go on: {again}", flush=True)
         return None
 
 
-def require_same_data(run: run_dir.RunDir, dataset: Dataset) -> None:
-    """Refuses to go on with other data than before, where a source has come or gone."""
-    if not run.environment_json.is_file():
-        return
-    before = run_dir.flatten(run_dir.read_json(run.environment_json))
-    now = describe_data(dataset)
-    for name in ("name", "train", "test"):
-        was = before.get(f"data.{name}")
-        if was != now[name]:
-            raise run_dir.RunDirError(
-                f"workdir {run.path} was trained on other data: {name} was {was} and is "
-                f"{now[name]} now; set --config.data back to go on, or give a new --workdir"
-            )
+def follow(config: ConfigDict, stop: StopRequest) -> int:
+    """Trains along with process 0, which keeps the run directory; returns the exit code."""
+    from jaxconv import build
+    from jaxconv.training.job import SharedCheckpoints
+    from jaxconv.training.loop import Interrupted, go_on
 
-
-def describe_device() -> dict[str, object]:
-    """Says what JAX computes on, in the first line of a run."""
-    import jax
-
-    from jaxconv.devices import require_devices
-
-    devices = require_devices()
-    kind, count = devices[0].device_kind, len(devices)
-    print(f"device: {count} x {kind} ({devices[0].platform}), JAX {jax.__version__}", flush=True)
-    if devices[0].platform == "cpu" and Path("/dev/nvidiactl").exists():
-        print("an NVIDIA GPU is here, but this JAX can't use it: install jaxconv[cuda12]")
-    return {"backend": devices[0].platform, "kind": kind, "count": count}
+    training = build.build_training(config, build.build_dataset(config))
+    checkpoints = SharedCheckpoints(None, training.layout)
+    progress = go_on(training.state, checkpoints)
+    try:
+        with stop.deferred():
+            fit = build.build_fit(config, training)
+            options = {"checkpoints": checkpoints, "should_stop": stop}
+            training.layout.fetch(fit(progress, on_row=lambda row: None, **options))
+    except Interrupted:
+        return stop.exit_code or 143
+    return 0
 
 
 def say_data(dataset: Dataset) -> Dataset:
     """Says which data it is and why; returns it."""
     print(f"data: {dataset.name} ({dataset.reason}); {dataset.origin}", flush=True)
     return dataset
-
-
-def describe_data(dataset: Dataset) -> dict[str, object]:
-    return {
-        "name": dataset.name,
-        "reason": dataset.reason,
-        "origin": dataset.origin,
-        "train": len(dataset.train.labels),
-        "test": len(dataset.test.labels),
-    }
 
 
 def format_row(row: dict[str, float], epochs: int) -> str:

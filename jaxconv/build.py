@@ -4,6 +4,7 @@ The other half of the door: `config.py` reads and checks a config, this file unp
 arguments. Choices are made here by plain `if`s, so that nothing behind the door has a mode.
 """
 
+import functools
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -30,7 +31,8 @@ from jaxconv.training.epochs import (
     make_streamed_epoch,
     steps_of,
 )
-from jaxconv.training.loop import make_evaluate, predict
+from jaxconv.training.job import Agreement, in_job
+from jaxconv.training.loop import fit, make_evaluate, predict
 from jaxconv.training.optim import one_cycle_sgd
 from jaxconv.training.parallel import OneDevice, make_layout
 from jaxconv.training.step import (
@@ -151,6 +153,23 @@ def build_state_like(config: ConfigDict, num_classes: int) -> TrainState:
     model, tx = build_model(config, num_classes), one_cycle_sgd(1, max_lr=1.0, weight_decay=0.0)
     make = partial(init_train_state, model, tx, image_shape=(32, 32, 3))
     return jax.eval_shape(lambda: make(jax.random.key(0)))
+
+
+def build_fit(config: ConfigDict, training: Training) -> Callable[..., TrainState]:
+    """`fit` for the config; it is left to give `progress, checkpoints, on_row, should_stop`."""
+    together = {"agree": Agreement(training.layout)} if in_job() else {}
+    return functools.partial(
+        fit,
+        epochs=config.epochs,
+        steps_per_epoch=training.steps_per_epoch,
+        steps_per_call=training.steps_per_call,
+        train_count=training.train_count,
+        run_epoch=training.run_epoch,
+        evaluate=training.evaluate,
+        every_steps=config.checkpoint.every_steps,
+        every_minutes=config.checkpoint.every_minutes,
+        **together,
+    )
 
 
 def build_predict_step(config: ConfigDict, num_classes: int) -> Callable:

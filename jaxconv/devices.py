@@ -1,5 +1,7 @@
 """The devices that JAX computes on, or one line that says why there are none."""
 
+from pathlib import Path
+
 import jax
 
 from jaxconv.config import ConfigError
@@ -42,3 +44,20 @@ def keep_compiled_programs() -> None:
     jax.config.update("jax_compilation_cache_max_size", MOST_COMPILED_BYTES)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     jax.config.update("jax_compilation_cache_dir", str(folder))
+
+
+def is_first_process() -> bool:
+    """Whether this process is alone, or the first of those that train together."""
+    require_devices()
+    return jax.process_index() == 0
+
+
+def describe_devices() -> dict[str, object]:
+    """Says what JAX computes on, in the first line of a run; for its `environment.json`."""
+    devices, processes = require_devices(), jax.process_count()
+    kind, platform = devices[0].device_kind, devices[0].platform
+    where = f" in {processes} processes" if processes > 1 else ""
+    print(f"device: {len(devices)} x {kind} ({platform}){where}, JAX {jax.__version__}", flush=True)
+    if platform == "cpu" and Path("/dev/nvidiactl").exists():
+        print("an NVIDIA GPU is here, but this JAX can't use it: install jaxconv[cuda12]")
+    return {"backend": platform, "kind": kind, "count": len(devices), "processes": processes}

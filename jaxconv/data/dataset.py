@@ -156,3 +156,14 @@ def format_statistics(dataset: Dataset) -> str:
         for name in ("min", "max", "mean", "std", "var"):
             lines.append(f" - {name}: {numbers(getattr(table, name))}")
     return "\n".join(lines)
+
+
+def describe(dataset: Dataset) -> dict[str, object]:
+    """What a data set is and how many examples it has, for the record of a run."""
+    return {
+        "name": dataset.name,
+        "reason": dataset.reason,
+        "origin": dataset.origin,
+        "train": len(dataset.train.labels),
+        "test": len(dataset.test.labels),
+    }

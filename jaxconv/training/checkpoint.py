@@ -58,6 +58,8 @@ class Checkpoints:
             # Else the threads of a save that can't make its directory wait for minutes at exit.
             async_options=ocp.AsyncOptions(create_directories_asynchronously=False),
             lightweight_initialize=True,  # what is damaged is found below, one by one
+            # Of several processes one writes, and Orbax shall not wait for the others.
+            multiprocessing_options=ocp.options.MultiprocessingOptions(active_processes={0}),
         )
         self.directory = directory
         self.read_only = read_only

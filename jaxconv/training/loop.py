@@ -4,9 +4,10 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
@@ -17,6 +18,7 @@ from jaxconv.training.parallel import OneDevice, make_layout
 from jaxconv.training.step import TrainState
 
 Row = dict[str, float]
+STOP = 2  # of the wishes that `fit` has; 1 is a checkpoint
 
 
 class Interrupted(Exception):
@@ -102,9 +104,11 @@ class _Interval:
     def restart(self, step: int) -> None:
         self._last_step, self._last_time = step, time.monotonic()
 
-    def is_over(self, step: int) -> bool:
-        seconds = time.monotonic() - self._last_time
-        return step - self._last_step >= self._steps or seconds >= self._seconds
+    def steps_over(self, step: int) -> bool:
+        return step - self._last_step >= self._steps
+
+    def minutes_over(self) -> bool:
+        return time.monotonic() - self._last_time >= self._seconds
 
 
 def fit(
@@ -121,6 +125,7 @@ def fit(
     should_stop: Callable[[], bool],
     every_steps: int | None = None,
     every_minutes: float | None = None,
+    agree: Callable[[int], int] = lambda wish: wish,
 ) -> TrainState:
     """Trains on from `progress` until `epochs` are done; saves after each, or more often.
 
@@ -131,6 +136,7 @@ def fit(
         should_stop: asked after every call; True saves and raises `Interrupted`.
         every_steps, every_minutes: save within an epoch too, after the first call that ends so
             much later than the last checkpoint; None for never.
+        agree: makes one wish of those of several processes: 0 nothing, 1 a checkpoint, 2 a stop.
 
     Raises:
         Interrupted: stopped on request, saved.
@@ -149,13 +155,13 @@ def fit(
                 progress = Progress(*now)
                 _check_loss(tally, progress.state, checkpoints)
                 step = min(step + steps_per_call, (epoch + 1) * steps_per_epoch)
-                stop = should_stop()
+                wish = agree(STOP if should_stop() else int(interval.minutes_over()))
                 # At the end of an epoch its evaluation belongs to it: save and stop after that.
-                if (stop or interval.is_over(step)) and step % steps_per_epoch:
+                if (wish or interval.steps_over(step)) and step % steps_per_epoch:
                     _check(progress, checkpoints)
                     checkpoints.save(step, progress)
                     interval.restart(step)
-                    if stop:
+                    if wish == STOP:
                         raise Interrupted
         _check(progress, checkpoints)
         state, tally = progress
@@ -176,7 +182,7 @@ def fit(
         progress, done = Progress(state, empty_tally()), 0
         checkpoints.save(step, progress, test_accuracy=row["test_accuracy"])
         interval.restart(step)
-        if should_stop() and epoch + 1 < epochs:
+        if agree(STOP if should_stop() else 0) == STOP and epoch + 1 < epochs:
             raise Interrupted
     return progress.state
 
@@ -204,9 +210,13 @@ def _check(progress: Progress, checkpoints: Checkpoints) -> None:
     """Raises `Diverged` rather than let a NaN into a checkpoint."""
     state, tally = progress
     _check_loss(tally, state, checkpoints)
-    arrays = jax.device_get((state.params, state.batch_stats))
-    if not all(np.isfinite(array).all() for array in jax.tree.leaves(arrays)):
+    if not _all_finite((state.params, state.batch_stats)):
         raise _diverged(f"a parameter after step {int(state.step)}", state, checkpoints)
+
+
+@jax.jit  # no process needs to hold all of what is looked at
+def _all_finite(tree: Any) -> jax.Array:
+    return jnp.stack([jnp.isfinite(array).all() for array in jax.tree.leaves(tree)]).all()
 
 
 def _check_loss(tally: Tally, state: TrainState, checkpoints: Checkpoints) -> None:

@@ -86,7 +86,8 @@ class AllDevices(OneDevice):
     def state(self, tree):
         def put(array):
             sharding = self._state_sharding(array)
-            if getattr(array, "sharding", None) == sharding:
+            here = getattr(array, "sharding", None)
+            if here is not None and here.is_equivalent_to(sharding, array.ndim):
                 return array
             host = np.asarray(array)
             return jax.make_array_from_callback(host.shape, sharding, lambda place: host[place])
@@ -94,7 +95,7 @@ class AllDevices(OneDevice):
         return jax.tree.map(put, tree)
 
     def fetch(self, tree):
-        return jax.tree.map(np.asarray, self._gather(tree))
+        return jax.tree.map(np.asarray, self._gather(self.state(tree)))
 
     def spread(self, train_step):
         def step(state, batch, key):
