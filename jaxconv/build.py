@@ -105,8 +105,7 @@ def build_training(config: ConfigDict, dataset: Dataset) -> Training:
     )
     layout = make_layout(shard_state=config.get("shard_state", False))
     run_epoch, steps_per_call = _build_epochs(config, dataset, pipeline, model, tx, layout)
-    eval_step = make_eval_step(model, make_device_normalize(pipeline))
-    evaluate = make_evaluate(eval_step, *dataset.test, batch_size=config.batch_size, layout=layout)
+    evaluate = build_evaluate(config, dataset, layout)
     init_key = jax.random.fold_in(jax.random.key(config.seed), 1)
     state = init_train_state(model, tx, init_key, dataset.train.images.shape[1:])
     train_count = len(dataset.train.labels)
@@ -141,11 +140,13 @@ def _build_epochs(
     return make_device_epoch(step, *dataset.train, steps_per_call=per_call, **shared), per_call
 
 
-def build_evaluate(config: ConfigDict, dataset: Dataset) -> Callable:
+def build_evaluate(
+    config: ConfigDict, dataset: Dataset, layout: OneDevice | None = None
+) -> Callable[[TrainState], dict[str, float]]:
     """`evaluate(state) -> {"test_loss", "test_accuracy"}` of the config's model."""
     model = build_model(config, len(dataset.class_names))
     eval_step = make_eval_step(model, make_device_normalize(build_pipeline(config)))
-    return make_evaluate(eval_step, *dataset.test, batch_size=config.batch_size)
+    return make_evaluate(eval_step, *dataset.test, batch_size=config.batch_size, layout=layout)
 
 
 def build_state_like(config: ConfigDict, num_classes: int) -> TrainState:
