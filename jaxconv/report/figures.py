@@ -50,7 +50,7 @@ def samples(
     """Shows 20 labelled images, the classes in turn: `images` uint8 [n, h, w, c], labels [n]."""
     chosen = measures.one_of_each(labels, count=20)
     captions = [class_names[labels[index]] for index in chosen]
-    return _gallery([images[index] for index in chosen], captions, columns=5, title=title)
+    return gallery([images[index] for index in chosen], captions, columns=5, title=title)
 
 
 def augmentations(named_images: Sequence[tuple[str, np.ndarray]], *, title: str) -> Figure:
@@ -58,7 +58,7 @@ def augmentations(named_images: Sequence[tuple[str, np.ndarray]], *, title: str)
     if not named_images:
         return _message("There are no augmentations.", title=title)
     names = [name for name, _ in named_images]
-    return _gallery([image for _, image in named_images], names, columns=4, title=title)
+    return gallery([image for _, image in named_images], names, columns=4, title=title)
 
 
 def misclassified(
@@ -82,7 +82,7 @@ def misclassified(
     ]
     if not captions:
         return _message(f"All {len(labels):,} predictions are right.", title=title)
-    return _gallery([images[index] for index in wrong], captions, columns=5, title=title)
+    return gallery([images[index] for index in wrong], captions, columns=5, title=title)
 
 
 def curve(rows: Rows, field: str) -> Figure:
@@ -184,9 +184,10 @@ def new_figure(width: float, height: float, *, title: str = "") -> Figure:
     return figure
 
 
-def _gallery(
+def gallery(
     images: Sequence[np.ndarray], captions: Sequence[str], *, columns: int, title: str
 ) -> Figure:
+    """Shows pictures, uint8 [h, w, c] with c 1 or 3, row by row under their captions."""
     lines = 1 + max(caption.count("\n") for caption in captions)
     grid_rows = -(-len(images) // columns)
     width = 9.0 / columns
