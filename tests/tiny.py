@@ -1,6 +1,7 @@
 """A run small enough to do many times: 8x8 images, a small network with all that S9Net has."""
 
 import copy
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -98,9 +99,12 @@ class TinyRun:
     def fresh(self):
         return jax.device_put(self._initial)
 
-    def fit(self, directory, *, rows, epochs=EPOCHS, should_stop=lambda: False, **every):
-        """Trains on from the latest checkpoint in `directory`, adding to `rows`."""
-        checkpoints = Checkpoints(directory)
+    def fit(self, directory, *, rows, epochs=EPOCHS, should_stop=lambda: False, **options):
+        """Trains on from the latest checkpoint in `directory`, adding to `rows`.
+
+        `directory` may be checkpoints, too; the options are those of `fit`.
+        """
+        checkpoints = Checkpoints(directory) if isinstance(directory, Path) else directory
         try:
             progress = go_on(self.fresh(), checkpoints)
             rows[:] = [row for row in rows if row["step"] <= int(progress.state.step)]
@@ -115,7 +119,7 @@ class TinyRun:
                 checkpoints=checkpoints,
                 on_row=rows.append,
                 should_stop=should_stop,
-                **every,
+                **options,
             )
         finally:
             checkpoints.close()
