@@ -103,6 +103,11 @@ def test_evaluate_repeats_what_training_measured(workdir, capsys):
     )
 
 
+def test_a_field_of_the_runs_own_config_can_be_overridden(workdir, capsys):
+    assert cli.main(["evaluate", "--workdir", str(workdir), "--config.data.test_limit=9"]) == 0
+    assert capsys.readouterr().out.startswith("step 3 on 9 test images of shapes10: accuracy ")
+
+
 def test_training_wrote_event_files_where_asked(workdir):
     (path,) = (workdir / "tensorboard").iterdir()
     assert b"accuracy/test" in path.read_bytes()

@@ -8,7 +8,7 @@ import textwrap
 import pytest
 from ml_collections import ConfigDict
 
-from jaxconv.command_line import config_parser, field_comments, parse_command_line
+from jaxconv.command_line import config_parser, field_comments, override, parse_command_line
 from jaxconv.config import (
     RULES,
     ConfigError,
@@ -279,6 +279,7 @@ def test_a_value_in_the_file_is_checked_too(tmp_path):
         ("dtype", "float64"),
         ("data.sources", ()),
         ("data.sources", ["cifar10"]),
+        ("data.dir", 3),
         ("data.train_limit", 0),
         ("data.test_limit", 1.0),
         ("augment.engine", "torch"),
@@ -304,6 +305,16 @@ def test_json_holds_a_config_in_a_stable_order_and_gives_it_back(read):
     assert list(field_paths(again)) == list(field_paths(config))
     with pytest.raises(ConfigError, match=r"config.batch_size=0: expected"):
         from_json_dict({"batch_size": 0})
+
+
+def test_a_field_of_none_from_json_keeps_its_type(read):
+    """A run's config.json says None of a limit; an override may still make it a number."""
+    config = from_json_dict(to_json_dict(read()[0]))
+    assert config.data.train_limit is None
+    override(config, ["--config.data.train_limit=7", "--config.data.dir=here"], [])
+    assert (config.data.train_limit, config.data.dir) == (7, "here")
+    with pytest.raises(ConfigError, match="expected a whole number, such as 100, or None"):
+        override(config, ["--config.data.test_limit=many"], [])
 
 
 def test_help_lists_every_field_with_type_default_and_comment(read, capsys):

@@ -10,6 +10,7 @@ import pytest
 from jaxconv import cli
 from jaxconv.cli.parsers import EXIT_CODES
 from jaxconv.command_line import config_parser, field_comments
+from jaxconv.command_line.job_flags import add_job_flags
 from jaxconv.config import field_paths, get_field, load_config
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -76,7 +77,9 @@ def test_train_explains_all_that_it_takes():
     for code in ("0 done", "1 an error", "2 a wrong command line", "130 after", "143 after"):
         assert code in " ".join(description.split())
     require_fields(done.stdout)
-    require_flags(options + "exit codes:", config_parser("train.py", "").flag_names)
+    parser = config_parser("train.py", "")
+    add_job_flags(parser)
+    require_flags(options + "exit codes:", parser.flag_names)
 
 
 def test_the_program_lists_its_verbs_and_exit_codes(capsys):

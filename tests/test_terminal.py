@@ -51,12 +51,11 @@ def test_an_error_is_plain_in_a_pipe():
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 def test_a_reader_that_goes_away_is_no_error():
     command = f"{sys.executable} -m jaxconv --help | true; echo ${{PIPESTATUS[0]}}"
-    for _ in range(3):  # the reader may be quicker or slower
-        done = subprocess.run(
-            ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=120
-        )
-        assert done.stderr == ""
-        assert done.stdout in ("0\n", "141\n")
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.stderr == ""
+    assert done.stdout in ("0\n", "141\n")  # the reader may be quicker or slower
 
 
 COMPLETE = """

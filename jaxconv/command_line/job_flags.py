@@ -23,10 +23,15 @@ class Membership(NamedTuple):
 
 def add_job_flags(parser: argparse.ArgumentParser) -> None:
     """Adds the flags that `membership` reads."""
-    parser.add_argument("--coordinator", metavar="HOST:PORT", help="where process 0 listens")
-    parser.add_argument("--processes", metavar="N", type=int, help="how many train together")
-    parser.add_argument("--process", metavar="I", type=int, help="which one this is, from 0")
-    parser.add_argument("--slurm", action="store_true", help="takes these three from SLURM")
+    alone = "default none, for a process alone"
+    words = f"where process 0 of several listens; {alone}"
+    parser.add_argument("--coordinator", metavar="HOST:PORT", help=words)
+    words = f"how many train together; {alone}"
+    parser.add_argument("--processes", metavar="N", type=int, help=words)
+    words = f"which one this is, from 0; {alone}"
+    parser.add_argument("--process", metavar="I", type=int, help=words)
+    words = "takes these three from SLURM; default off"
+    parser.add_argument("--slurm", action="store_true", help=words)
 
 
 def membership(flags: argparse.Namespace) -> Membership | None:
