@@ -94,6 +94,8 @@ def rewritten(path, *, drop="", card=True, **entries):
         ({"std": [1, 0, 1]}, "expected three numbers each"),
         ({"std": ["a", "b", "c"]}, "its card cannot be read"),
         ({"config": []}, "expected fields"),
+        ({"test_accuracy": "high"}, "expected numbers"),
+        ({"step": None}, "expected numbers"),
     ],
 )
 def test_a_file_that_is_none_of_ours_is_refused_in_one_line(tmp_path, change, message):
@@ -111,6 +113,20 @@ def test_a_damaged_file_is_refused_by_the_verb(tmp_path, capsys):
     assert f"error: {path} is not a whole safetensors file" in capsys.readouterr().err
     assert cli.main(["evaluate", "--weights", str(tmp_path / "none.safetensors")]) == 1
     assert "error: there is no file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({}, "the config that comes with the network lacks batch_size, dropout_rate, dtype"),
+        ({"data": 3}, "the config that comes with the network lacks"),
+        ({"batch_size": 0}, "config.batch_size=0: expected a whole number of at least 1"),
+    ],
+)
+def test_a_card_with_a_config_of_another_program_is_refused(tmp_path, capsys, config, message):
+    path = rewritten(tmp_path / "other.safetensors", config=config)
+    assert cli.main(["evaluate", "--weights", str(path)]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {message}")
 
 
 def test_the_card_is_metadata_that_any_reader_of_safetensors_shows(pretrained):

@@ -10,10 +10,23 @@ from ml_collections import ConfigDict
 
 from jaxconv.cli.parsers import DEFAULT_CONFIG
 from jaxconv.command_line import OneLineParser, describe_fields, override
-from jaxconv.config import ConfigError, from_json_dict, load_config
+from jaxconv.config import ConfigError, field_paths, from_json_dict, load_config
 from jaxconv.data.dataset import Dataset
 from jaxconv.devices import require_devices
 from jaxconv.report import run_dir
+
+NEEDED = (  # of a network's config, to use it
+    "batch_size",
+    "dropout_rate",
+    "dtype",
+    "data.sources",
+    "data.dir",
+    "data.download",
+    "data.train_limit",
+    "data.test_limit",
+    "augment.engine",
+    "augment.transforms",
+)
 
 
 class Subject(NamedTuple):
@@ -105,7 +118,8 @@ def _of_run(workdir: Path, fields: Sequence[str], flags: Sequence[str], *, best:
         step = checkpoints.best_step if best else checkpoints.latest_step
         if step is None:
             raise CheckpointError(f"{run.checkpoints} holds no whole checkpoint; train there first")
-        dataset = run_dir.read_json(run.environment_json)["data"]["name"]
+        made = run_dir.flatten(run_dir.read_json(run.environment_json))
+        dataset = made.get("data.name")
         config = _overridden(trained, dataset, fields, flags)
         like = Progress(build_state_like(config, len(CLASS_NAMES[dataset])), empty_tally())
         state = checkpoints.restore(step, like).state._replace(opt_state=())
@@ -117,5 +131,11 @@ def _of_run(workdir: Path, fields: Sequence[str], flags: Sequence[str], *, best:
 def _overridden(
     config: ConfigDict, dataset: str, fields: Sequence[str], flags: Sequence[str]
 ) -> ConfigDict:
+    lacking = [name for name in NEEDED if name not in field_paths(config)]
+    if lacking:
+        raise ConfigError(
+            f"the config that comes with the network lacks {', '.join(lacking)}; "
+            "take the program that trained it"
+        )
     config.data.sources = (dataset,)
     return override(config, fields, flags)

@@ -49,6 +49,9 @@ class Card:
             raise ValueError(f"class_names {self.class_names!r}: expected texts")
         if {len(self.mean), len(self.std)} != {3} or min(self.std) <= 0:
             raise ValueError(f"mean {self.mean}, std {self.std}: expected three numbers each")
+        numbers = (self.test_accuracy, self.test_loss, self.epoch, self.step)
+        if not all(type(number) in (int, float) for number in numbers):
+            raise TypeError(f"test_accuracy, test_loss, epoch, step {numbers}: expected numbers")
         if not isinstance(self.config, Mapping):
             raise TypeError(f"config {self.config!r}: expected fields")
 
