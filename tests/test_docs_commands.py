@@ -1,0 +1,205 @@
+"""Every command of README.md and docs/ is really run, in a folder as a new user has it.
+
+What takes long is made small by flags at its end, and what installs is checked, not done. A command
+for which there is no rule fails its test. Pictures of the guide are drawn in test_guide.py.
+"""
+
+import importlib.util
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxconv import cli
+from jaxconv.data.cache import save_cache
+from jaxconv.data.dataset import Split
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = {
+    path.name: path.read_text("utf-8") for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]
+}
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+SMALL = [
+    "--config.data.train_limit=48",
+    "--config.data.test_limit=40",
+    "--config.batch_size=16",
+    "--config.augment.transforms=(('Normalize', {'mean': (.5, .5, .5), 'std': (.2, .2, .2)}),)",
+]
+UNTRIED = "onnx"  # an environment of its own, from a registry
+
+
+def blocks(*languages: str) -> list[tuple[str, str]]:
+    """The lines of all fenced blocks of these languages, with their pages."""
+    found = []
+    for page, text in sorted(PAGES.items()):
+        for language, block in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            lines = block.replace("\\\n", " ").splitlines() if language in languages else []
+            found += [(page, line.strip()) for line in lines if line.strip()]
+    return found
+
+
+def split_commands(lines: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(page, part) for page, line in lines for part in line.split(" && ")]
+
+
+ALL = sorted(set(split_commands(blocks("bash"))))
+
+
+def kind(command: str) -> str | None:
+    """Which rule a command falls under; None for none."""
+    rules = {
+        r"python3 -m venv \.venv": "environment",
+        r"(\.venv/bin/)?pip install -e \S+": "installation",
+        r"(\.venv/bin/)?python -m pytest": "tests",
+        r"(\.venv/bin/)?python train\.py .*--help": "help",
+        r"(\.venv/bin/)?python train\.py --config .*": "training",
+        r"(\.venv/bin/)?python -m jaxconv .*": "verb",
+    }
+    return next((name for rule, name in rules.items() if re.fullmatch(rule, command)), None)
+
+
+def of_kind(*kinds: str) -> list[tuple[str, str]]:
+    return [(page, command) for page, command in ALL if kind(command) in kinds]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with the repository's programs, a little CIFAR-10, two images and two runs."""
+    folder = tmp_path_factory.mktemp("home")
+    for name in ("train.py", "configs", "pyproject.toml"):
+        (folder / name).symlink_to(ROOT / name)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (110, 32, 32, 3), np.uint8)
+    labels = np.arange(110, dtype=np.int32) % 10
+    splits = Split(images[:60], labels[:60]), Split(images[60:], labels[60:])
+    save_cache(folder / "cache" / "jaxconv" / "cifar10", *splits, origin="a test")
+    for name in ("cat.png", "dog.jpg"):
+        Image.fromarray(images[0]).resize((50, 40)).save(folder / name)
+    train(folder, "python train.py --config configs/s9_quick.py")
+    shutil.copytree(folder / "runs" / "s9_quick", folder / "runs" / "other")
+    return folder
+
+
+def environment(folder: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name != "TFDS_DATA_DIR"}
+    paths = {"XDG_CACHE_HOME": str(folder / "cache"), "PYTHONPATH": str(ROOT)}
+    return kept | paths | {"JAX_PLATFORMS": "cpu"}
+
+
+def process(folder: Path, command: str, *more: str) -> subprocess.CompletedProcess:
+    """The command as a real process of this Python."""
+    _, *arguments = shlex.split(command)
+    done = subprocess.run(
+        [sys.executable, *arguments, *more],
+        cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def train(folder: Path, command: str) -> str:
+    epochs = [] if "--config.epochs" in command else ["--config.epochs=1"]
+    return process(folder, command, *SMALL, *epochs).stdout
+
+
+def test_there_is_a_rule_for_every_command():
+    assert len(ALL) > 25
+    assert [command for _, command in ALL if kind(command) is None] == []
+
+
+def test_no_command_hides_in_a_block_of_another_kind():
+    hidden = [
+        line
+        for _, line in blocks("", "sh", "shell", "console", "text")
+        if re.match(r"\$|python|pip", line)
+    ]
+    assert len(hidden) > 1, "the recipe for ONNX is one"
+    assert [line for line in hidden if UNTRIED not in line] == []
+
+
+def test_the_page_names_programs_that_exist():
+    """Commands within sentences: their modules and verbs."""
+    spoken = re.findall(
+        r"`(?:\.venv/bin/)?python -m ([\w.]+) ?([a-z]+)?", "\n".join(PAGES.values())
+    )
+    assert len(spoken) > 5
+    for module, verb in spoken:
+        assert importlib.util.find_spec(module), module
+        assert module != "jaxconv" or not verb or verb in cli.VERBS
+    for flags in re.findall(
+        r"`(?:python )?train\.py --config (\S+?)[` ]", "\n".join(PAGES.values())
+    ):
+        assert (ROOT / flags).is_file() or flags.isupper(), flags
+
+
+def test_what_is_installed_exists():
+    wanted = of_kind("installation")
+    assert wanted
+    texts = "\n".join(PAGES.values())
+    extras = re.findall(r"(?:-e '?\.|jaxconv)\[([\w,]+)\]", texts)
+    extras += re.findall(r"\(extra `(\w+)`\)|extra `(\w+)`;", texts)
+    for names in extras:
+        for name in names if isinstance(names, tuple) else names.split(","):
+            assert not name or name in EXTRAS, name
+    assert all(re.search(r"-e '?\.(\[[\w,]+\])?'?$", command) for _, command in wanted)
+
+
+def test_the_test_command_finds_the_tests():
+    ((_, command),) = of_kind("tests")
+    done = process(ROOT, command, "-n0", "-q", "--collect-only", "tests/test_objective.py")
+    assert "tests/test_objective.py::" in done.stdout
+
+
+@pytest.mark.parametrize(("page", "command"), of_kind("help"))
+def test_help_helps(page, command, home):
+    assert "--config.epochs" in process(home, command).stdout
+
+
+def test_the_first_command_leaves_a_report(home):
+    run = home / "runs" / "s9_quick"
+    assert (run / "report.html").is_file()
+    (row,) = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+    assert row["epoch"] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("page", "command"), of_kind("training"))
+def test_training_trains(page, command, home, tmp_path):
+    shutil.copytree(home, tmp_path / "home", symlinks=True, ignore=shutil.ignore_patterns("runs"))
+    told = train(tmp_path / "home", command)
+    assert "report: " in told or "all of it works" in told
+
+
+VERB_COMMANDS = [
+    (page, command)
+    for page, command in of_kind("verb")
+    if not (page == "convolutions.md" and " animate " in command)
+]
+
+
+@pytest.mark.parametrize(("page", "command"), VERB_COMMANDS)
+def test_a_verb_does_what_is_written(page, command, home, tmp_path, monkeypatch, capsys):
+    for name, value in environment(home).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("TFDS_DATA_DIR", raising=False)
+    for path in home.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    monkeypatch.chdir(tmp_path)
+    _, _, _, verb, *flags = shlex.split(command)
+    assert cli.main([verb, *flags]) == 0, capsys.readouterr().err
+    assert capsys.readouterr().out
+    written = [flags[i + 1] for i, flag in enumerate(flags) if flag in FILE_FLAGS]
+    for name in written:
+        assert (tmp_path / name).stat().st_size > 0
+
+
+FILE_FLAGS = ("--out", "--still", "--safetensors", "--torch", "--stablehlo")
