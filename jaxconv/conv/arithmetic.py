@@ -4,6 +4,7 @@ Each predicate tells for which cases a way is meant; the functions beside it com
 and the gradient of its kernel. `lowering.py` says which is taken when.
 """
 
+from collections.abc import Callable
 from math import gcd, prod
 
 import jax
@@ -128,18 +129,34 @@ def depthwise_kernel_gradient(x, cotangent, window, kernel_shape):
 
 
 def _inner(x: jax.Array, y: jax.Array) -> jax.Array:
-    """Sum over b, h, w of x * y, [c], in at least float32.
-
-    The batch is folded into few pieces first: XLA fuses that into one fast loop, where a reduction
-    over sliced operands is a slow one. The rest is a product with ones, which is not fused.
-    """
+    """Sum over b, h, w of x * y, [c], in at least float32."""
     wide = _wide(x.dtype)
-    pieces = gcd(x.shape[0], 16) or 1
-    length = x.shape[0] // pieces
-    parts = [slice(n * length, (n + 1) * length) for n in range(pieces)]
-    folded = sum(x[part].astype(wide) * y[part].astype(wide) for part in parts)
-    pixels = folded.reshape(-1, folded.shape[3])
-    return jnp.ones(len(pixels), wide) @ pixels
+    return sum_over_pixels(lambda x, y: x.astype(wide) * y.astype(wide), x, y)
+
+
+def sum_over_pixels(term: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:
+    """Sum over b, h, w of `term(*arrays)`, [c]; the arrays have b in common, `term` is elementwise.
+
+    On a CPU the batch is folded into few pieces first: XLA fuses that with the term into one fast
+    loop, where a reduction of its own is a slow one, or waits for the term to be stored. A product
+    with ones, which is not fused, then adds up the rows; adding all pixels so would round more.
+    """
+    if jax.default_backend() != "cpu" or batch_devices() > 1:
+        return jnp.sum(term(*arrays), axis=(0, 1, 2))
+    batch = arrays[0].shape[0]
+    length = batch // (gcd(batch, 16) or 1)
+    parts = [slice(start, start + length) for start in range(0, batch, max(length, 1))]
+    terms = [term(*(array[part] for array in arrays)) for part in parts or [slice(0)]]
+    folded = sum(terms[1:], terms[0])
+    _, _, w, c = folded.shape
+    rows = folded.reshape(-1, w * c)
+    return (jnp.ones(len(rows), rows.dtype) @ rows).reshape(w, c).sum(axis=0)
+
+
+def batch_devices() -> int:
+    """Over how many devices XLA itself splits the batch here: 1 but under a mesh with that axis."""
+    mesh = jax.sharding.get_abstract_mesh()
+    return 1 if "batch" in mesh.manual_axes else mesh.shape.get("batch", 1)
 
 
 # Small: less work than it costs to arrange it.

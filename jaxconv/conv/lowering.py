@@ -78,9 +78,8 @@ def summed_over_devices(
     The partitioner would do the same by itself, were it not for the pieces of the batch that the
     rules make: it spreads each over all devices, and moves the activations to do so.
     """
-    mesh = jax.sharding.get_abstract_mesh()
-    devices = mesh.shape.get("batch", 1)
-    if devices == 1 or "batch" in mesh.manual_axes or x.shape[0] % devices:
+    devices = arithmetic.batch_devices()
+    if devices == 1 or x.shape[0] % devices:
         return gradient(x, cotangent)
 
     def of_own_examples(x, cotangent):

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from jaxconv.conv.arithmetic import sum_over_pixels
+
 
 class ReLU(nn.Module):
     """max(x, 0), as a layer of its own so that a summary can name it."""
@@ -81,11 +83,10 @@ def batch_statistics(x: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.A
     wide = jnp.promote_types(x.dtype, jnp.float32)
     _, h, w, _ = x.shape
     pivot = x[:1, h // 2 : h // 2 + 1, w // 2 : w // 2 + 1].astype(wide)
-    centred = x.astype(wide) - pivot
-    weighted = centred * weights.astype(wide)[:, None, None, None]
+    each = weights.astype(wide)[:, None, None, None]
     count = jnp.maximum(jnp.sum(weights), 1) * (h * w)
-    offset = jnp.sum(weighted, axis=(0, 1, 2)) / count
-    square = jnp.sum(weighted * centred, axis=(0, 1, 2)) / count
+    offset = sum_over_pixels(lambda x, w: (x.astype(wide) - pivot) * w, x, each) / count
+    square = sum_over_pixels(lambda x, w: (x.astype(wide) - pivot) ** 2 * w, x, each) / count
     return pivot[0, 0, 0] + offset, jnp.maximum(square - offset * offset, 0), count
 
 
@@ -110,12 +111,17 @@ def _normalize_backward(epsilon, residuals, cotangents):
     x, scale, weights, mean, var, count = residuals
     wide = jnp.promote_types(x.dtype, jnp.float32)
     factor = jax.lax.rsqrt(var + epsilon)[None, None, None]
-    normal = (x.astype(wide) - mean[None, None, None]) * factor
     cotangent = cotangents[0].astype(wide)
-    bias_gradient = jnp.sum(cotangent, axis=(0, 1, 2))
-    scale_gradient = jnp.sum(cotangent * normal, axis=(0, 1, 2))
+
+    def normalized(x):
+        return (x.astype(wide) - mean[None, None, None]) * factor
+
+    bias_gradient = sum_over_pixels(lambda cotangent: cotangent, cotangent)
+    scale_gradient = sum_over_pixels(lambda x, slope: slope * normalized(x), x, cotangent)
     # What reaches x through the statistics, which examples of weight 0 do not enter.
-    common = (bias_gradient[None, None, None] + normal * scale_gradient[None, None, None]) / count
+    common = (
+        bias_gradient[None, None, None] + normalized(x) * scale_gradient[None, None, None]
+    ) / count
     inner = cotangent - common * weights.astype(wide)[:, None, None, None]
     x_gradient = (inner * factor * scale[None, None, None]).astype(x.dtype)
     return x_gradient, scale_gradient, bias_gradient, jnp.zeros_like(weights)
