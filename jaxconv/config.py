@@ -98,8 +98,9 @@ def load_config(path: Path) -> ConfigDict:
     Raises:
         ConfigError: no such file, or it fails, or it has no `get_config` that returns a ConfigDict.
     """
-    if not os.path.isfile(path):  # which is False, too, of what can't be a path
-        known = sorted(file.name for file in path.parent.glob("[!_]*.py"))
+    if not os.path.isfile(path):  # these two are False, too, of what can't be a path
+        beside = path.parent.glob("[!_]*.py") if os.path.isdir(path.parent) else ()
+        known = sorted(file.name for file in beside)
         near = difflib.get_close_matches(path.name, known, n=1)
         hint = f"did you mean {path.with_name(near[0])}?" if near else "name a Python file"
         raise ConfigError(f"--config {path}: no such file; {hint}")

@@ -1,7 +1,9 @@
 """What is said of damaged CIFAR-10 files, and what is done about them."""
 
+import itertools
 import logging
 import os
+import random
 import re
 from pathlib import Path
 
@@ -114,3 +116,78 @@ def test_a_cache_that_cannot_be_written_stops_nothing(places, caplog, kind):
         assert_holds_the_data(load(places / "data", cache_dir=cache))
     [record] = caplog.records
     assert re.search(r"the decoded cache .*locked cannot be written \(", record.getMessage())
+
+
+def damage(file, source):
+    """One drawn fault of a disk or of a copy."""
+    size = file.stat().st_size
+    match source.choice(["flip", "cut", "zeros", "gone"] if size else ["gone"]):
+        case "flip":
+            content = bytearray(file.read_bytes())
+            content[source.randrange(size)] ^= 1 << source.randrange(8)
+            file.write_bytes(content)
+        case "cut":
+            os.truncate(file, source.randrange(size))
+        case "zeros":
+            start = source.randrange(size)
+            content = file.read_bytes()
+            file.write_bytes(content[:start] + bytes(size - start))
+        case "gone":
+            file.unlink()
+
+
+def damages_told(files, count, load_again):
+    """How many of `count` drawn damages were told of; the others left every number as it was."""
+    whole = {file: file.read_bytes() for file in files}
+    told = []
+    for number in range(count):
+        file = (source := random.Random(number)).choice(files)
+        damage(file, source)
+        try:
+            assert_holds_the_data(load_again())
+        except (DataCorrupt, DataUnavailable) as error:
+            told.append(str(error))
+        for each, content in whole.items():
+            each.write_bytes(content)
+    assert not any("\n" in line for line in told)
+    return len(told)
+
+
+_numbers = itertools.count()
+
+
+def fresh(places):
+    """A folder for a cache that is not there yet."""
+    return places / f"cache-{next(_numbers)}"
+
+
+SIZES = [20, pytest.param(500, marks=pytest.mark.slow)]  # drawn damages
+
+
+@pytest.mark.parametrize("count", SIZES)
+def test_a_damaged_archive_gives_its_images_or_an_error(places, count, record_property):
+    files = [archive_in(places / "data")]
+    told = damages_told(files, count, lambda: load(places / "data", cache_dir=fresh(places)))
+    assert told > 0.9 * count
+    record_property("faults: archive", f"{count} damages, {told} refused, the others harmless")
+
+
+@pytest.mark.parametrize("count", SIZES)
+def test_a_damaged_tfds_directory_gives_its_images_or_an_error(places, count, record_property):
+    directory = tfds_in(places / "data")
+    files = [file for file in directory.iterdir() if file.is_file()]
+    told = damages_told(files, count, lambda: load(places / "data", cache_dir=fresh(places)))
+    assert told > 0.3 * count
+    record_property("faults: tfds", f"{count} damages, {told} refused, the others harmless")
+
+
+@pytest.mark.parametrize("count", SIZES)
+def test_a_damaged_cache_gives_its_images_or_an_error(places, count, record_property):
+    """With nothing to make it anew from."""
+    archive = archive_in(places / "data")
+    load(places / "data")
+    archive.unlink()
+    files = list((places / "caches" / "jaxconv" / "cifar10").iterdir())
+    told = damages_told(files, count, load)
+    assert told > 0.9 * count
+    record_property("faults: cache", f"{count} damages, {told} refused, the others harmless")

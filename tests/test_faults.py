@@ -11,17 +11,13 @@ import subprocess
 
 import numpy as np
 import pytest
-from cifar_files import archive_in, assert_holds_the_data, empty_machine, load, tfds_in
 from tiny import EPOCHS, STEPS, TinyRun
 from train_process import Train, final_digest, metrics
 
-from jaxconv.data.dataset import DataCorrupt, DataUnavailable
 from jaxconv.training.checkpoint import Checkpoints
 from jaxconv.training.epochs import make_host_epoch
 from jaxconv.training.loop import Diverged
 from jaxconv.training.step import identity_augment, make_train_step
-
-FEW, MANY = 20, 500  # drawn damages of each kind of file
 
 
 @pytest.fixture(scope="module")
@@ -199,79 +195,3 @@ def test_a_nan_in_the_data_ends_the_run_before_it_is_saved(float_run, tmp_path, 
     checkpoints = Checkpoints(tmp_path)
     assert checkpoints.latest_step == (last or None)
     checkpoints.close()
-
-
-def damage(file, source):
-    """One drawn fault of a disk or of a copy."""
-    size = file.stat().st_size
-    match source.choice(["flip", "cut", "zeros", "gone"] if size else ["gone"]):
-        case "flip":
-            content = bytearray(file.read_bytes())
-            content[source.randrange(size)] ^= 1 << source.randrange(8)
-            file.write_bytes(content)
-        case "cut":
-            os.truncate(file, source.randrange(size))
-        case "zeros":
-            start = source.randrange(size)
-            content = file.read_bytes()
-            file.write_bytes(content[:start] + bytes(size - start))
-        case "gone":
-            file.unlink()
-
-
-def data_after_damage(files, count, load_again):
-    """How many of `count` drawn damages were told of; the others left every number as it was."""
-    whole = {file: file.read_bytes() for file in files}
-    told = []
-    for number in range(count):
-        file = (source := random.Random(number)).choice(files)
-        damage(file, source)
-        try:
-            assert_holds_the_data(load_again())
-        except (DataCorrupt, DataUnavailable) as error:
-            told.append(str(error))
-        for each, content in whole.items():
-            each.write_bytes(content)
-    assert not any("\n" in line for line in told)
-    return len(told)
-
-
-@pytest.fixture
-def places(tmp_path, monkeypatch):
-    return empty_machine(tmp_path, monkeypatch)
-
-
-SIZES = [FEW, pytest.param(MANY, marks=pytest.mark.slow)]
-
-
-@pytest.mark.parametrize("count", SIZES)
-def test_a_damaged_archive_gives_its_images_or_an_error(places, count, record_property):
-    files = [archive_in(places / "data")]
-    told = data_after_damage(
-        files, count, lambda: load(places / "data", cache_dir=places / f"{random.random()}")
-    )
-    assert told > 0.9 * count
-    record_property("faults: archive", f"{count} damages, {told} refused, the others harmless")
-
-
-@pytest.mark.parametrize("count", SIZES)
-def test_a_damaged_tfds_directory_gives_its_images_or_an_error(places, count, record_property):
-    directory = tfds_in(places / "data")
-    files = [file for file in directory.iterdir() if file.is_file()]
-    told = data_after_damage(
-        files, count, lambda: load(places / "data", cache_dir=places / f"{random.random()}")
-    )
-    assert told > 0.3 * count
-    record_property("faults: tfds", f"{count} damages, {told} refused, the others harmless")
-
-
-@pytest.mark.parametrize("count", SIZES)
-def test_a_damaged_cache_gives_its_images_or_an_error(places, count, record_property):
-    """With nothing to make it anew from."""
-    archive = archive_in(places / "data")
-    load(places / "data")
-    archive.unlink()
-    files = list((places / "caches" / "jaxconv" / "cifar10").iterdir())
-    told = data_after_damage(files, count, load)
-    assert told > 0.9 * count
-    record_property("faults: cache", f"{count} damages, {told} refused, the others harmless")
