@@ -38,8 +38,8 @@ def mark_training(mark):
 
     build_training, save = build.build_training, Checkpoints.save
 
-    def marked_build(config, dataset):
-        training = build_training(config, dataset)
+    def marked_build(*given, **options):
+        training = build_training(*given, **options)
         phases = iter(["compilation"])  # what the first call of a process is
 
         def run_epoch(state, tally, epoch, done):
