@@ -180,7 +180,7 @@ LOWERINGS = (
     # Correctness: of two taps (or two outputs) on an image stretched by two without padding, XLA's
     # simplifier exchanges image and kernel wrongly, and aborts the process (jax 0.10 to 0.12).
     Lowering("lengthened", rewrites.trips_xla, _lengthened, _lengthened_kernel_gradient),
-    # Below some ten microseconds, what the rows below add costs more than it saves in a loop.
+    # Little work: what the rows below arrange would cost more than it saves, most of all in a loop.
     Lowering(
         "small", arithmetic.is_small_on_cpu, definition, arithmetic.definition_kernel_gradient
     ),
