@@ -123,7 +123,10 @@ def _headline(results: Results, rows: Rows, device: Mapping[str, Any]) -> Markup
 
 
 def _curves_note(rows: Rows) -> str:
-    note = "Training is measured under augmentation and dropout, testing without."
+    note = (
+        "Training is measured under augmentation and dropout, testing without. "
+        "A click enlarges a chart."
+    )
     if not rows:
         return note
     best = max(rows, key=lambda row: row["test_accuracy"])

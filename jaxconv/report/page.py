@@ -15,7 +15,8 @@ _STYLE = """
 :root { color-scheme: light dark; --ink: #1b2430; --muted: #5b6672; --page: #f6f7f9;
   --card: #fff; --line: #dde2e8; --blue: 0 114 178; --vermilion: 213 94 0; --on-blue: #fff; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8ecf1; --muted: #a3aebb; --page: #12161c;
-  --card: #1b212a; --line: #323b47; --blue: 30 132 196; --vermilion: 214 100 16; } }
+  --card: #1b212a; --line: #323b47; --blue: 30 132 196; --vermilion: 214 100 16; }
+  .charts img { filter: invert(0.89) hue-rotate(180deg); } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink); overflow-wrap: break-word;
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
@@ -37,6 +38,13 @@ p { margin: 4px 0 16px; color: var(--muted); max-width: 72ch; }
 .charts img { display: block; width: 100%; background: #fff; padding: 8px; border-radius: 10px;
   border: 1px solid var(--line); }
 .single { max-width: 520px; }
+.zoom { margin: 0; min-width: 0; overflow-x: auto; }
+.zoom summary { list-style: none; cursor: zoom-in; }
+.zoom summary::-webkit-details-marker { display: none; }
+.zoom[open] { grid-column: 1 / -1; }
+.zoom[open] summary { cursor: zoom-out; }
+.zoom[open] img { min-width: 800px; }
+.single:has(.zoom[open]) { max-width: none; }
 .tiles { display: grid; gap: 16px 12px; grid-template-columns: repeat(auto-fill,
   minmax(92px, 1fr)); }
 .tiles.large { grid-template-columns: repeat(auto-fill, minmax(min(44%, 172px), 1fr)); }
@@ -116,6 +124,11 @@ def image(data: bytes, kind: str, description: str) -> Markup:
     """Embeds a picture; `kind` is its media type, such as "image/png"."""
     source = f"data:{kind};base64,{base64.b64encode(data).decode()}"
     return element("img", src=source, alt=description)
+
+
+def zoomable(picture: Markup) -> Markup:
+    """A picture that a click, or the Enter key, makes as wide as the page, and small again."""
+    return element("details", element("summary", picture, title="Enlarge"), class_="zoom")
 
 
 def section(heading: str, *children: object) -> Markup:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxconv.report import figures, measures, run_dir
-from jaxconv.report.page import Markup, element, image, join, section, table
+from jaxconv.report.page import Markup, element, image, join, section, table, zoomable
 from jaxconv.report.results import Results
 
 Rows = Sequence[Mapping[str, Any]]
@@ -66,17 +66,21 @@ def _confusion(matrix: np.ndarray, names: Sequence[str]) -> Markup:
 def mistakes(results: Results) -> Markup:
     """The first, the most confident and the nearly made mistakes, with probabilities."""
     probabilities, labels, names = results.probabilities, results.test_labels, results.class_names
-    rows = np.arange(len(labels))
-    of_output, of_label = probabilities.max(axis=1), probabilities[rows, labels]
     wrong = np.flatnonzero(results.outputs != labels)
+    second = np.argsort(-probabilities, axis=1, kind="stable")[:, 1]
 
-    def captioned(indices: np.ndarray) -> Markup:
-        captions = [
-            f"Correct: {names[labels[i]]} ({_percent(of_label[i])})\n"
-            f"Output: {names[results.outputs[i]]} ({_percent(of_output[i])})"
-            for i in indices
-        ]
-        return _tiles([results.test_images[i] for i in indices], captions, large=True)
+    def told(index: int, choice: int) -> str:
+        return f"{names[choice]} ({_percent(probabilities[index, choice])})"
+
+    def caption(index: int) -> str:
+        label, output = labels[index], results.outputs[index]
+        if label == output:
+            return f"Right: {told(index, label)}\nNext: {told(index, second[index])}"
+        return f"Correct: {told(index, label)}\nOutput: {told(index, output)}"
+
+    def tiles(indices: np.ndarray) -> Markup:
+        images = [results.test_images[i] for i in indices]
+        return _tiles(images, [caption(i) for i in indices], large=True)
 
     confident = measures.most_confident_mistakes(probabilities, labels, count=10)
     hesitant = measures.least_confident_hits(probabilities, labels, count=10)
@@ -84,11 +88,12 @@ def mistakes(results: Results) -> Markup:
         "Mistakes and close calls",
         element("p", f"{len(wrong):,} of {len(labels):,} test images are misclassified."),
         element("h3", "Misclassified, the first in the order of the test set"),
-        captioned(wrong[:10]),
+        tiles(wrong[:10]),
         element("h3", "Most confident mistakes"),
-        captioned(confident),
+        tiles(confident),
         element("h3", "Least confident hits"),
-        captioned(hesitant),
+        element("p", "The output is correct; next to it stands the class that came close."),
+        tiles(hesitant),
     )
 
 
@@ -103,7 +108,7 @@ def calibration(results: Results) -> Markup:
     return section(
         "Calibration",
         element("p", sentence),
-        element("div", image(chart, "image/svg+xml", sentence), class_="charts single"),
+        element("div", zoomable(image(chart, "image/svg+xml", sentence)), class_="charts single"),
     )
 
 
@@ -156,7 +161,7 @@ def charts(rows: Rows, *fields: str) -> Markup:
     def chart(field: str) -> Markup:
         last = f", {rows[-1][field]:.6g} at the end" if rows else ""
         picture = figures.svg(figures.curve(rows, field))
-        return image(picture, "image/svg+xml", f"{field} by epoch{last}")
+        return zoomable(image(picture, "image/svg+xml", f"{field} by epoch{last}"))
 
     return element("div", *map(chart, fields), class_="charts")
 
