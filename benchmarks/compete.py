@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.measure import compare_steadily
-from benchmarks.record import Result, options_parser
+from benchmarks.record import options_parser
+from benchmarks.result import Result
 from benchmarks.worker import Worker, WorkerFailed
 
 CPU_MATRIX, GPU_MATRIX = 1536, 8192  # rows, for the rate of a matrix product

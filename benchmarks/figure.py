@@ -6,7 +6,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from benchmarks.record import Result
+from benchmarks.result import Result
 from jaxconv.report.figures import BLUE, GREEN, INK, LINES, MUTED, PURPLE, VERMILION
 
 STYLES = ((BLUE, "o"), (VERMILION, "s"), (GREEN, "^"), (PURPLE, "D"))

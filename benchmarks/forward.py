@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from benchmarks.compete import Contender, Settings, matrix_rate, race, settings_of, settings_parser
 from benchmarks.problem import FORWARD_MULTIPLY_ADDS
-from benchmarks.record import Result, finish, show
+from benchmarks.record import finish, show
+from benchmarks.result import Result
 
 JAX, TORCH = "benchmarks.jax_s9:forward", "benchmarks.torch_s9:forward"
 

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 from benchmarks.compete import Contender, Settings, settings_of, settings_parser
 from benchmarks.measure import compare_steadily
-from benchmarks.record import Result, finish, show
+from benchmarks.record import finish, show
+from benchmarks.result import Result
 
 JAX = "benchmarks.jax_s9"
 TRAIN = Contender("jaxconv's step", f"{JAX}:train", {})

@@ -1,4 +1,4 @@
-"""A result: one line to read, one line of JSON with the machine it was measured on, one bar."""
+"""What becomes of results: lines to read, lines of JSON with the machine, and a figure."""
 
 import argparse
 import json
@@ -7,46 +7,13 @@ import platform
 from collections.abc import Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from benchmarks.measure import Comparison
+from benchmarks.figure import ratios
+from benchmarks.result import Result
 from jaxconv.report.environment import environment
 
 OUT = Path("runs/benchmarks")
-
-
-class Result(NamedTuple):
-    """A comparison; `figures` are further numbers by name."""
-
-    benchmark: str  # the module of this package
-    ours: str  # what was measured
-    against: str  # and with what it was compared, or on which work
-    comparison: Comparison
-    figures: dict[str, Any]
-
-    @property
-    def line(self) -> str:
-        c = self.comparison
-        return (
-            f"{c.ratio:6.2f}x ({c.low:.2f} to {c.high:.2f}, {c.pairs} pairs)  "
-            f"{self.ours}, {self.against}  [{_time(c.a_seconds)} against {_time(c.b_seconds)}]"
-            + _figures(self.figures)
-            + ("" if c.steady else f"  UNSTEADY: the same work differed {c.same:.2f}x, ")
-            + ("" if c.steady else f"others used {c.busy:.0%} of the processors")
-        )
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds * 1e6:.0f} us" if seconds < 1e-3 else f"{seconds * 1e3:.1f} ms"
-
-
-def _figures(figures: dict[str, Any]) -> str:
-    parts = [f"{name} {_number(value)}" for name, value in figures.items()]
-    return "  " + ", ".join(parts) if parts else ""
-
-
-def _number(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def options_parser(doc: str) -> argparse.ArgumentParser:
@@ -70,7 +37,6 @@ def show(found: Iterable[Result]) -> list[Result]:
 
 def finish(benchmark: str, found: Sequence[Result], out: Path) -> int:
     """Writes results and their figure to `out`; returns 1 if one has to be discarded, else 0."""
-    from benchmarks.figure import ratios
     from jaxconv.report.figures import save
 
     where = machine()

@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.measure import compare_steadily
-from benchmarks.record import Result, finish, options_parser, show
+from benchmarks.record import finish, options_parser, show
+from benchmarks.result import Result
 from benchmarks.worker import ROOT
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from benchmarks.record import Result
+from benchmarks.result import Result
 
 
 class Measured(NamedTuple):

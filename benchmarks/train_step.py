@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 
 from benchmarks.compete import Contender, Settings, matrix_rate, race, settings_of, settings_parser
 from benchmarks.problem import TRAINING_MULTIPLY_ADDS
-from benchmarks.record import Result, finish, show
+from benchmarks.record import finish, show
+from benchmarks.result import Result
 
 JAX, TORCH = "benchmarks.jax_s9:train", "benchmarks.torch_s9:train"
 

@@ -18,7 +18,8 @@ import numpy as np
 
 from benchmarks.grid import CASES, Case
 from benchmarks.measure import Slot, compare, compare_steadily, units_for
-from benchmarks.record import Result, finish, options_parser
+from benchmarks.record import finish, options_parser
+from benchmarks.result import Result
 from jaxconv.training.memory import keep_freed_memory
 
 LEAST = 0.95  # of the definition's speed; anything below is a fault

@@ -17,7 +17,8 @@ from benchmarks.compete import Contender, Settings, check_same, race
 from benchmarks.flax_s9 import FlaxS9
 from benchmarks.grid import CASES
 from benchmarks.measure import Comparison, compare, compare_steadily, others_busy, units_for
-from benchmarks.record import Result, finish
+from benchmarks.record import finish
+from benchmarks.result import Result
 from benchmarks.worker import Job, WorkerFailed, serve
 from jaxconv.models.s9 import S9Net
 from jaxconv.models.summary import summarize
