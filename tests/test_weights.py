@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -36,8 +37,14 @@ def test_the_weights_in_the_box_are_small_and_whole(pretrained):
     assert (card.train_count, card.test_count) == (50_000, 10_000)
     assert len(card.commit) == 40
     assert card.config["seed"] == card.seed
+    assert card.epoch == card.config["epochs"]
     assert card.step == card.epoch * -(-50_000 // card.config["batch_size"])
     assert card.selection == "the last epoch that was trained; none was chosen by its test accuracy"
+
+
+def test_the_readme_tells_the_accuracy_on_the_card(pretrained):
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    assert f"network inside the package: {pretrained.card.test_accuracy:.2f} %" in readme
 
 
 @needs_cifar10
