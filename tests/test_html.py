@@ -240,18 +240,38 @@ PROBE = """<body><iframe src="report.html" style="width:{width}px;height:800px;b
 }}</script>"""
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome on the PATH")
-@pytest.mark.parametrize("width", [400, 1280])
-def test_a_browser_lays_the_page_out_within_its_width(width, tmp_path):
-    (tmp_path / "report.html").write_text(usual_page(), encoding="utf-8")
-    (tmp_path / "probe.html").write_text(PROBE.format(width=width), encoding="utf-8")
+def browse(folder, text, *, width):
+    """The page of `text` in a window of `width` px: what a probe saw, and the browser's console."""
+    (folder / "report.html").write_text(text, encoding="utf-8")
+    (folder / "probe.html").write_text(PROBE.format(width=width), encoding="utf-8")
     command = [
         CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
         "--disable-background-networking", "--disable-component-update", "--disable-sync",
-        "--hide-scrollbars", "--allow-file-access-from-files",
-        f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=5000",
-        "--dump-dom", (tmp_path / "probe.html").as_uri(),
+        "--hide-scrollbars", "--allow-file-access-from-files", "--enable-logging=stderr",
+        f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=5000",
+        "--dump-dom", (folder / "probe.html").as_uri(),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    seen = re.search("<title>(.*)</title>", done.stdout)[1]
+    return seen, [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
+
+
+needs_browser = pytest.mark.skipif(
+    CHROMIUM is None, reason="needs chromium or google-chrome on the PATH"
+)
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [400, 1280])
+def test_a_browser_lays_the_page_out_within_its_width(width, tmp_path):
     pictures = usual_page().count("<img")
-    assert f"<title>{width} px wide, {pictures} pictures shown</title>" in done.stdout
+    seen, console = browse(tmp_path, usual_page(), width=width)
+    assert seen == f"{width} px wide, {pictures} pictures shown"
+    assert console == []
+
+
+@needs_browser
+def test_a_browser_refuses_a_planted_address_and_says_so(tmp_path):
+    planted = usual_page().replace("<main>", '<main><img src="http://x.invalid/a.png" alt="">', 1)
+    _, (line, *_) = browse(tmp_path, planted, width=400)
+    assert "violates the following Content Security Policy directive" in line

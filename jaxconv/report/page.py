@@ -15,8 +15,7 @@ _STYLE = """
 :root { color-scheme: light dark; --ink: #1b2430; --muted: #5b6672; --page: #f6f7f9;
   --card: #fff; --line: #dde2e8; --blue: 0 114 178; --vermilion: 213 94 0; --on-blue: #fff; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8ecf1; --muted: #a3aebb; --page: #12161c;
-  --card: #1b212a; --line: #323b47; --blue: 30 132 196; --vermilion: 214 100 16; }
-  .charts img { filter: invert(0.89) hue-rotate(180deg); } }
+  --card: #1b212a; --line: #323b47; --blue: 30 132 196; --vermilion: 214 100 16; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink); overflow-wrap: break-word;
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
@@ -37,6 +36,8 @@ p { margin: 4px 0 16px; color: var(--muted); max-width: 72ch; }
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); }
 .charts img { display: block; width: 100%; background: #fff; padding: 8px; border-radius: 10px;
   border: 1px solid var(--line); }
+@media (prefers-color-scheme: dark) {
+  .charts img { filter: invert(0.89) hue-rotate(180deg); border-color: #d0d6dd; } }
 .single { max-width: 520px; }
 .zoom { margin: 0; min-width: 0; overflow-x: auto; }
 .zoom summary { list-style: none; cursor: zoom-in; }
