@@ -9,7 +9,7 @@ discarded, because the same work differed from itself, or where a variant is a f
 import sys
 from pathlib import Path
 
-from benchmarks import forward, input, startup, train_step, variants
+from benchmarks import costs, forward, input, startup, train_step, variants
 from benchmarks.compete import settings_of, settings_parser
 from benchmarks.record import finish, show
 from benchmarks.targets import table
@@ -24,6 +24,7 @@ def main() -> int:
         "forward": lambda: forward.results(settings),
         "input": lambda: input.results(settings),
         "startup": lambda: startup.results(ROOT / "configs/s9_quick.py", pairs=4),
+        "costs": lambda: costs.results(pairs=settings.pairs),
         "variants": lambda: variants.results(pairs=settings.pairs, seconds=0.05),
     }
     found, code = [], 0

@@ -25,12 +25,14 @@ class Cost(NamedTuple):
     receptive_field: tuple[int, int]
 
 
-def compare_costs(input_shape: Sequence[int], features: int, kernel_size: int = 3) -> list[Cost]:
-    """The cost of every variant that maps the same image to as many pixels of `features` channels.
+def same_job(
+    input_shape: Sequence[int], features: int, kernel_size: int = 3
+) -> dict[str, nn.Module]:
+    """Every variant that maps the same image to as many pixels of `features` channels, by name.
 
     Args:
         input_shape: [h, w, c] of the image.
-        features: output channels; the depthwise convolution, which can't mix channels, is listed
+        features: output channels; the depthwise convolution, which can't mix channels, is there
             only where it is a multiple of c.
         kernel_size: odd, so that padding can keep the size.
 
@@ -51,6 +53,12 @@ def compare_costs(input_shape: Sequence[int], features: int, kernel_size: int = 
     }
     if features % input_shape[-1]:
         del variants["depthwise"]
+    return variants
+
+
+def compare_costs(input_shape: Sequence[int], features: int, kernel_size: int = 3) -> list[Cost]:
+    """The cost of every variant of `same_job`, which says what the arguments are."""
+    variants = same_job(input_shape, features, kernel_size)
     return [_cost(name, module, input_shape) for name, module in variants.items()]
 
 
