@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ import pytest
 from PIL import Image
 
 from jaxconv import cli
+from jaxconv.command_line import config_parser, parse_command_line
+from jaxconv.command_line.job_flags import add_job_flags, membership
 from jaxconv.data.cache import save_cache
 from jaxconv.data.dataset import Split
 
@@ -43,7 +46,8 @@ def blocks(*languages: str) -> list[tuple[str, str]]:
     for page, text in sorted(PAGES.items()):
         for language, block in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
             lines = block.replace("\\\n", " ").splitlines() if language in languages else []
-            found += [(page, line.strip()) for line in lines if line.strip()]
+            stripped = [line.partition(" #")[0].strip() for line in lines]
+            found += [(page, line) for line in stripped if line and not line.startswith("#")]
     return found
 
 
@@ -59,7 +63,9 @@ def kind(command: str) -> str | None:
     rules = {
         r"python3 -m venv \.venv": "environment",
         r"(\.venv/bin/)?pip install -e \S+": "installation",
-        r"(\.venv/bin/)?python -m pytest": "tests",
+        r"(\.venv/bin/)?python -m pytest.*": "tests",
+        r"srun python train\.py .*": "SLURM",
+        r"(JAX_PLATFORMS=cpu )?python train\.py .* --coordinator .*": "one of several",
         r"(\.venv/bin/)?python train\.py .*--help": "help",
         r"(\.venv/bin/)?python train\.py --config .*": "training",
         r"(\.venv/bin/)?python -m jaxconv .*": "verb",
@@ -153,10 +159,32 @@ def test_what_is_installed_exists():
     assert all(re.search(r"-e '?\.(\[[\w,]+\])?'?$", command) for _, command in wanted)
 
 
-def test_the_test_command_finds_the_tests():
-    ((_, command),) = of_kind("tests")
-    done = process(ROOT, command, "-n0", "-q", "--collect-only", "tests/test_objective.py")
-    assert "tests/test_objective.py::" in done.stdout
+@pytest.mark.parametrize(("page", "command"), of_kind("tests"))
+def test_a_test_command_finds_tests(page, command):
+    files = [] if "tests/" in command else ["tests/test_objective.py"]
+    done = process(ROOT, command, "-n0", "-q", "--collect-only", *files)
+    assert re.search(r"tests/test_\w+\.py::", done.stdout)
+
+
+@pytest.mark.parametrize(("page", "command"), of_kind("SLURM", "one of several"))
+def test_a_process_of_several_has_the_flags_that_are_written(page, command):
+    program = shlex.split(command.removesuffix("&"))
+    argv = program[program.index("train.py") + 1 :]
+    parser = config_parser("train.py", "")
+    add_job_flags(parser)
+    _, flags = parse_command_line(parser, argv)
+    assert membership(flags) is not None
+
+
+@pytest.mark.slow
+def test_several_processes_train_as_one(home):
+    """Those that are to be tried on one machine."""
+    commands = [command for _, command in of_kind("one of several") if "127.0.0.1" in command]
+    assert len(commands) == 2
+    with ThreadPoolExecutor(2) as pool:
+        arguments = [command.partition(" ")[2].removesuffix("&") for command in commands]
+        told = list(pool.map(lambda command: train(home, command), arguments))
+    assert sum("report: " in text for text in told) == 1
 
 
 @pytest.mark.parametrize(("page", "command"), of_kind("help"))
