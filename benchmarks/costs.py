@@ -34,7 +34,7 @@ def results(*, pairs: int, seconds: float = 0.1) -> Iterator[Result]:
         standard = slots.pop("standard")
         for name, own in slots.items():
             compared = compare_steadily(own, standard, pairs=pairs)
-            yield Result("costs", f"{name}, {mode.name}", "standard", compared, {})
+            yield Result("costs", mode.name, f"{name} over standard", compared, {})
 
 
 def main() -> int:
