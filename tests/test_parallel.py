@@ -79,4 +79,4 @@ def test_devices_exchange_sums_and_no_activations():
 
 @pytest.mark.slow
 def test_a_step_exchanges_what_the_documentation_says():
-    assert on_virtual_devices("step_traffic", count=2) == {"all-reduce": [38, 782_012]}
+    assert on_virtual_devices("step_traffic", count=2) == {"all-reduce": [50, 784_124]}
