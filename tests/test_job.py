@@ -97,8 +97,10 @@ def tiny_job(processes, engine, directory, *, stops=None):
 
 
 def require_same_curve(rows, others, *, tolerance=1e-5):
+    """Accuracies, too, where the losses are as good as equal: else rounding may turn an answer."""
     assert [row["step"] for row in rows] == [row["step"] for row in others]
-    for name in ("train_loss", "test_loss", "lr"):
+    accuracies = ("train_accuracy", "test_accuracy") if tolerance <= 1e-5 else ()
+    for name in ("train_loss", "test_loss", "lr", *accuracies):
         ours, theirs = ([row[name] for row in each] for each in (rows, others))
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance, err_msg=name)
 
