@@ -18,9 +18,9 @@ import numpy as np
 from test_lowering import CASES, ROWS
 from tiny import TRAIN, TinyRun, examples, stop_after, timeless
 
-from jaxconv.conv import lowering
-from jaxconv.conv.window import Window, output_hw
 from jaxconv.models.s9 import S9Net
+from jaxconv.ops.window import Window, output_hw
+from jaxconv.ops.xla import lowering
 from jaxconv.training.checkpoint import Checkpoints
 from jaxconv.training.job import Agreement, SharedCheckpoints, join
 from jaxconv.training.loop import Interrupted

@@ -12,7 +12,7 @@ import reference
 from PIL import Image
 
 from jaxconv import cli
-from jaxconv.conv.window import adjoint_kernel
+from jaxconv.ops.window import adjoint_kernel
 from jaxconv.report import animate, picture
 from jaxconv.report.drawing import Canvas
 from jaxconv.report.frames import INSERTED, PADDING, PIXEL, field, frames

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from jaxconv.models.layers import BatchNorm, Dropout, GlobalAvgPool, ReLU, dropout, hash_bits
+from jaxconv.linen.layers import BatchNorm, Dropout, GlobalAvgPool, ReLU, dropout, hash_bits
 from jaxconv.models.s9 import S9Net
 
 STORED = json.loads((Path(__file__).parent / "torch_results" / "training.json").read_text())

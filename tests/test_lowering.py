@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxconv.conv import lowering
-from jaxconv.conv.rewrites import Case
-from jaxconv.conv.window import Window, definition, output_hw
+from jaxconv.ops.window import Window, definition, output_hw
+from jaxconv.ops.xla import lowering
+from jaxconv.ops.xla.rewrites import Case
 
 ROWS = {row.name: row for row in lowering.LOWERINGS}
 

@@ -8,11 +8,13 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from jaxconv.conv.depthwise_separable import DepthwiseSeparableConv
-from jaxconv.conv.dilated import DilatedConv
-from jaxconv.conv.pointwise import PointwiseConv
-from jaxconv.conv.standard import Conv
-from jaxconv.models.layers import BatchNorm, Dropout, GlobalAvgPool, ReLU
+from jaxconv.linen.convolutions import (
+    Conv,
+    DepthwiseSeparableConv,
+    DilatedConv,
+    PointwiseConv,
+)
+from jaxconv.linen.layers import BatchNorm, Dropout, GlobalAvgPool, ReLU
 
 
 class Row(NamedTuple):

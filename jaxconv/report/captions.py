@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxconv.conv.geometry import effective_kernel_size
+from jaxconv.ops.geometry import effective_kernel_size
 from jaxconv.report.frames import Frame, Stage
 from jaxconv.report.scenes import Scene
 

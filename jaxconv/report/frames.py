@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxconv.conv.window import Window
+from jaxconv.ops.window import Window
 
 PIXEL, PADDING, INSERTED = 0, 1, 2
 """What a place of the field holds: a number of the input, a zero around it, a zero between."""

@@ -8,15 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxconv.conv.arguments import conv_window, transpose_window
-from jaxconv.conv.depthwise_separable import depthwise_conv, depthwise_separable_conv
-from jaxconv.conv.dilated import dilated_conv
-from jaxconv.conv.geometry import Pair, pair
-from jaxconv.conv.pointwise import pointwise_conv
-from jaxconv.conv.spatially_separable import spatially_separable_conv
-from jaxconv.conv.standard import conv
-from jaxconv.conv.transpose import transpose_conv
-from jaxconv.conv.window import Window, adjoint_kernel
+from jaxconv.ops.arguments import conv_window, transpose_window
+from jaxconv.ops.depthwise_separable import depthwise_conv, depthwise_separable_conv
+from jaxconv.ops.dilated import dilated_conv
+from jaxconv.ops.geometry import Pair, pair
+from jaxconv.ops.pointwise import pointwise_conv
+from jaxconv.ops.spatially_separable import spatially_separable_conv
+from jaxconv.ops.standard import conv
+from jaxconv.ops.transpose import transpose_conv
+from jaxconv.ops.window import Window, adjoint_kernel
 from jaxconv.report.frames import Stage
 
 Options = Mapping[str, Any]

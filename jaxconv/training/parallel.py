@@ -99,7 +99,7 @@ class AllDevices(OneDevice):
 
     def spread(self, train_step):
         def step(state, batch, key):
-            # The mesh is for gradients of kernels, which `conv/lowering.py` sums device by device.
+            # For the gradients of kernels, which `ops/xla/lowering.py` sums device by device.
             with jax.sharding.use_abstract_mesh(self.mesh.abstract_mesh):
                 batch = jax.lax.with_sharding_constraint(batch, self._split)
                 state, sums = train_step(state, batch, key)

@@ -1,15 +1,10 @@
 """The depthwise separable convolution: each channel filtered alone, then a 1x1 mix of them."""
 
-from dataclasses import field
-
 import jax
-from flax import linen as nn
 
-from jaxconv.conv.arguments import IntOrPair, conv_window
-from jaxconv.conv.geometry import pair
-from jaxconv.conv.lowering import convolve
-from jaxconv.conv.module import ConvModule, add_bias
-from jaxconv.conv.pointwise import PointwiseConv, pointwise_conv
+from jaxconv.ops.arguments import IntOrPair, conv_window
+from jaxconv.ops.pointwise import pointwise_conv
+from jaxconv.ops.xla.lowering import convolve
 
 
 def depthwise_conv(
@@ -105,56 +100,3 @@ def depthwise_separable_conv(
     """
     y = depthwise_conv(x, depthwise_kernel, stride=stride, padding=padding, dilation=dilation)
     return pointwise_conv(y, pointwise_kernel, padding=pointwise_padding)
-
-
-class DepthwiseConv(ConvModule):
-    """`depthwise_conv` with a learned kernel: [b, h, w, c_in] -> [b, h', w', features].
-
-    `features` is c_in times the multiplier; anything else is refused.
-    """
-
-    features: int
-    kernel_size: IntOrPair = 3
-    dilation: IntOrPair = field(default=1, kw_only=True)
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        shape = (*pair(self.kernel_size, "kernel_size", minimum=1), 1, self.features)
-        x, kernel, bias = self.parameters(x, shape, self.features)
-        y = depthwise_conv(
-            x, kernel, stride=self.stride, padding=self.padding, dilation=self.dilation
-        )
-        return add_bias(y, bias)
-
-
-class DepthwiseSeparableConv(ConvModule):
-    """`depthwise_separable_conv` with learned kernels: [b, h, w, c_in] -> [b, h', w', features].
-
-    Its halves are the submodules `depthwise` and `pointwise`; `multiplier` is m.
-    """
-
-    features: int
-    kernel_size: IntOrPair = 3
-    dilation: IntOrPair = field(default=1, kw_only=True)
-    pointwise_padding: IntOrPair = field(default=0, kw_only=True)
-    multiplier: int = field(default=1, kw_only=True)
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        shared = {
-            name: getattr(self, name)
-            for name in ("use_bias", "dtype", "param_dtype", "kernel_init")
-        }
-        depthwise = DepthwiseConv(
-            x.shape[-1] * self.multiplier,
-            self.kernel_size,
-            stride=self.stride,
-            padding=self.padding,
-            dilation=self.dilation,
-            name="depthwise",
-            **shared,
-        )
-        pointwise = PointwiseConv(
-            self.features, padding=self.pointwise_padding, name="pointwise", **shared
-        )
-        return pointwise(depthwise(x))

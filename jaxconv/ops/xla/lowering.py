@@ -15,9 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.sharding import PartitionSpec
 
-from jaxconv.conv import arithmetic, rewrites
-from jaxconv.conv.rewrites import Case
-from jaxconv.conv.window import (
+from jaxconv.ops.window import (
     Window,
     adjoint_kernel,
     adjoint_window,
@@ -25,6 +23,8 @@ from jaxconv.conv.window import (
     definition,
     output_hw,
 )
+from jaxconv.ops.xla import kernels, rewrites
+from jaxconv.ops.xla.rewrites import Case
 
 
 class Lowering(NamedTuple):
@@ -78,7 +78,7 @@ def summed_over_devices(
     The partitioner would do the same by itself, were it not for the pieces of the batch that the
     rules make: it spreads each over all devices, and moves the activations to do so.
     """
-    devices = arithmetic.batch_devices()
+    devices = kernels.batch_devices()
     if devices == 1 or x.shape[0] % devices:
         return gradient(x, cotangent)
 
@@ -157,9 +157,9 @@ LOWERINGS = (
     # A 1x1 kernel is a matrix product over pixels; it pads and crops by itself.
     Lowering(
         "pointwise",
-        arithmetic.is_pointwise,
-        arithmetic.pointwise,
-        arithmetic.pointwise_kernel_gradient,
+        kernels.is_pointwise,
+        kernels.pointwise,
+        kernels.pointwise_kernel_gradient,
     ),
     # Correctness: with negative padding XLA's CPU kernels read outside the image and give garbage
     # (openxla/xla issue 48713), so that a crop is a slice.
@@ -173,30 +173,28 @@ LOWERINGS = (
     # plain loops over all channels.
     Lowering(
         "depthwise",
-        arithmetic.is_depthwise,
-        arithmetic.depthwise,
-        arithmetic.depthwise_kernel_gradient,
+        kernels.is_depthwise,
+        kernels.depthwise,
+        kernels.depthwise_kernel_gradient,
     ),
     # Correctness: of two taps (or two outputs) on an image stretched by two without padding, XLA's
     # simplifier exchanges image and kernel wrongly, and aborts the process (jax 0.10 to 0.12).
     Lowering("lengthened", rewrites.trips_xla, _lengthened, _lengthened_kernel_gradient),
     # Little work: what the rows below arrange would cost more than it saves, most of all in a loop.
-    Lowering(
-        "small", arithmetic.is_small_on_cpu, definition, arithmetic.definition_kernel_gradient
-    ),
+    Lowering("small", kernels.is_small_on_cpu, definition, kernels.definition_kernel_gradient),
     # XLA's kernel for 17 to 32 outputs of an odd number of channels, as of an RGB image, is 2 to 9
     # times slower than with one channel more. Not so in jax 0.12: drop this row when 0.11 goes.
     Lowering(
         "widened",
-        arithmetic.is_odd_on_cpu,
-        arithmetic.widened,
-        arithmetic.canonical_kernel_gradient,
+        kernels.is_odd_on_cpu,
+        kernels.widened,
+        kernels.canonical_kernel_gradient,
     ),
     # JAX's kernel gradients have other layouts than XLA's fast kernels take: 1 to 2 times slower,
     # 4 to 170 times with groups (one contraction each), and 10 to 110 times in any loop. This one
     # is canonical. Of one long contraction the data falls out of the cache; pieces stay in it.
     # A stretched image is mostly zeros: there the cotangent is read with a stride instead.
-    Lowering("stretched", arithmetic.is_stretched_on_cpu, definition, _exchanged_kernel_gradient),
-    Lowering("canonical", arithmetic.is_on_cpu, definition, arithmetic.canonical_kernel_gradient),
-    Lowering("definition", lambda case: True, definition, arithmetic.definition_kernel_gradient),
+    Lowering("stretched", kernels.is_stretched_on_cpu, definition, _exchanged_kernel_gradient),
+    Lowering("canonical", kernels.is_on_cpu, definition, kernels.canonical_kernel_gradient),
+    Lowering("definition", lambda case: True, definition, kernels.definition_kernel_gradient),
 )

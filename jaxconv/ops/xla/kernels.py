@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxconv.conv.rewrites import Case
-from jaxconv.conv.window import DIMENSIONS, Window, definition, output_hw
+from jaxconv.ops.window import DIMENSIONS, Window, definition, output_hw
+from jaxconv.ops.xla.rewrites import Case
 
 # Pointwise: a matrix product.
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from flax.linen.dtypes import promote_dtype
 
-from jaxconv.conv.arguments import IntOrPair
+from jaxconv.ops.arguments import IntOrPair
 
 # PyTorch's default: uniform in +-1/sqrt(fan_in), fan_in = kh * kw * (the third axis of the kernel).
 torch_kernel_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")

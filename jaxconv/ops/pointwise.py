@@ -1,11 +1,9 @@
 """The pointwise (1x1) convolution: mixes channels, one pixel at a time."""
 
 import jax
-from flax import linen as nn
 
-from jaxconv.conv.arguments import IntOrPair, conv_window
-from jaxconv.conv.lowering import convolve
-from jaxconv.conv.module import ConvModule, add_bias
+from jaxconv.ops.arguments import IntOrPair, conv_window
+from jaxconv.ops.xla.lowering import convolve
 
 
 def pointwise_conv(
@@ -48,14 +46,3 @@ def pointwise_conv(
     return convolve(
         x, kernel, conv_window(x, kernel, stride=stride, padding=padding, dilation=1, groups=1)
     )
-
-
-class PointwiseConv(ConvModule):
-    """`pointwise_conv` with a learned kernel: [b, h, w, c_in] -> [b, h', w', features]."""
-
-    features: int
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        x, kernel, bias = self.parameters(x, (1, 1, x.shape[-1], self.features), self.features)
-        return add_bias(pointwise_conv(x, kernel, stride=self.stride, padding=self.padding), bias)

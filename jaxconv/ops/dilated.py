@@ -1,14 +1,9 @@
 """The dilated (atrous) convolution: taps apart, so that the same kernel sees further."""
 
-from dataclasses import field
-
 import jax
-from flax import linen as nn
 
-from jaxconv.conv.arguments import IntOrPair
-from jaxconv.conv.geometry import pair
-from jaxconv.conv.module import ConvModule, add_bias
-from jaxconv.conv.standard import conv
+from jaxconv.ops.arguments import IntOrPair
+from jaxconv.ops.standard import conv
 
 
 def dilated_conv(
@@ -52,20 +47,3 @@ def dilated_conv(
     Differs from torch.nn.functional.conv2d in layout, and in a dilation of 2 where none is given.
     """
     return conv(x, kernel, stride=stride, padding=padding, dilation=dilation)
-
-
-class DilatedConv(ConvModule):
-    """`dilated_conv` with a learned kernel: [b, h, w, c_in] -> [b, h', w', features]."""
-
-    features: int
-    kernel_size: IntOrPair = 3
-    dilation: IntOrPair = field(default=2, kw_only=True)
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        shape = (*pair(self.kernel_size, "kernel_size", minimum=1), x.shape[-1], self.features)
-        x, kernel, bias = self.parameters(x, shape, self.features)
-        y = dilated_conv(
-            x, kernel, dilation=self.dilation, stride=self.stride, padding=self.padding
-        )
-        return add_bias(y, bias)

@@ -6,8 +6,8 @@ from numbers import Integral
 import jax
 import jax.numpy as jnp
 
-from jaxconv.conv.geometry import Pair, output_size, pair, transpose_output_size
-from jaxconv.conv.window import Window
+from jaxconv.ops.geometry import Pair, output_size, pair, transpose_output_size
+from jaxconv.ops.window import Window
 
 IntOrPair = int | Sequence[int]
 

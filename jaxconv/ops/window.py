@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxconv.conv.geometry import Pair, effective_kernel_size
+from jaxconv.ops.geometry import Pair, effective_kernel_size
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 

@@ -1,14 +1,9 @@
 """The standard convolution: every output channel reads every input channel of its group."""
 
-from dataclasses import field
-
 import jax
-from flax import linen as nn
 
-from jaxconv.conv.arguments import IntOrPair, conv_window
-from jaxconv.conv.geometry import pair
-from jaxconv.conv.lowering import convolve
-from jaxconv.conv.module import ConvModule, add_bias
+from jaxconv.ops.arguments import IntOrPair, conv_window
+from jaxconv.ops.xla.lowering import convolve
 
 
 def conv(
@@ -58,27 +53,3 @@ def conv(
         x, kernel, stride=stride, padding=padding, dilation=dilation, groups=groups
     )
     return convolve(x, kernel, window)
-
-
-class Conv(ConvModule):
-    """`conv` with a learned kernel: [b, h, w, c_in] -> [b, h', w', features]; options as `conv`."""
-
-    features: int
-    kernel_size: IntOrPair = 3
-    dilation: IntOrPair = field(default=1, kw_only=True)
-    groups: int = field(default=1, kw_only=True)
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        size = pair(self.kernel_size, "kernel_size", minimum=1)
-        shape = (*size, x.shape[-1] // max(self.groups, 1), self.features)
-        x, kernel, bias = self.parameters(x, shape, self.features)
-        y = conv(
-            x,
-            kernel,
-            stride=self.stride,
-            padding=self.padding,
-            dilation=self.dilation,
-            groups=self.groups,
-        )
-        return add_bias(y, bias)

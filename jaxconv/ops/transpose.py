@@ -1,15 +1,10 @@
 """The transposed convolution: the adjoint of a convolution, which grows the map."""
 
-from dataclasses import field
-
 import jax
-from flax import linen as nn
 
-from jaxconv.conv.arguments import IntOrPair, transpose_window
-from jaxconv.conv.geometry import pair
-from jaxconv.conv.lowering import convolve
-from jaxconv.conv.module import ConvModule, add_bias
-from jaxconv.conv.window import adjoint_kernel
+from jaxconv.ops.arguments import IntOrPair, transpose_window
+from jaxconv.ops.window import adjoint_kernel
+from jaxconv.ops.xla.lowering import convolve
 
 
 def transpose_conv(
@@ -70,29 +65,3 @@ def transpose_conv(
         groups=groups,
     )
     return convolve(x, adjoint_kernel(kernel, groups), window)
-
-
-class TransposeConv(ConvModule):
-    """`transpose_conv` with a learned kernel: [b, h, w, c_in] -> [b, h', w', features]."""
-
-    features: int
-    kernel_size: IntOrPair = 3
-    output_padding: IntOrPair = field(default=0, kw_only=True)
-    dilation: IntOrPair = field(default=1, kw_only=True)
-    groups: int = field(default=1, kw_only=True)
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        size = pair(self.kernel_size, "kernel_size", minimum=1)
-        shape = (*size, self.features // max(self.groups, 1), x.shape[-1])
-        x, kernel, bias = self.parameters(x, shape, self.features)
-        y = transpose_conv(
-            x,
-            kernel,
-            stride=self.stride,
-            padding=self.padding,
-            output_padding=self.output_padding,
-            dilation=self.dilation,
-            groups=self.groups,
-        )
-        return add_bias(y, bias)

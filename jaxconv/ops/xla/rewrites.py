@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxconv.conv.geometry import Pair
-from jaxconv.conv.window import Window, output_hw
+from jaxconv.ops.geometry import Pair
+from jaxconv.ops.window import Window, output_hw
 
 
 class Case(NamedTuple):

@@ -1,14 +1,10 @@
 """The spatially separable convolution: a column, then a row, instead of a square."""
 
-from dataclasses import field
-
 import jax
-from flax import linen as nn
 
-from jaxconv.conv.arguments import IntOrPair
-from jaxconv.conv.geometry import pair
-from jaxconv.conv.module import ConvModule
-from jaxconv.conv.standard import Conv, conv
+from jaxconv.ops.arguments import IntOrPair
+from jaxconv.ops.geometry import pair
+from jaxconv.ops.standard import conv
 
 
 def spatially_separable_conv(
@@ -60,41 +56,3 @@ def spatially_separable_conv(
     (padding_h, padding_w) = pair(padding, "padding", minimum=0)
     y = conv(x, column_kernel, stride=(stride_h, 1), padding=(padding_h, 0))
     return conv(y, row_kernel, stride=(1, stride_w), padding=(0, padding_w))
-
-
-class SpatiallySeparableConv(ConvModule):
-    """`spatially_separable_conv` with learned kernels: [b, h, w, c_in] -> [b, h', w', features].
-
-    Its halves are the submodules `column` and `row`; `mid_features` is c_mid (`features` if None).
-    """
-
-    features: int
-    kernel_size: IntOrPair = 3
-    mid_features: int | None = field(default=None, kw_only=True)
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        shared = {
-            name: getattr(self, name)
-            for name in ("use_bias", "dtype", "param_dtype", "kernel_init")
-        }
-        kernel_h, kernel_w = pair(self.kernel_size, "kernel_size", minimum=1)
-        (stride_h, stride_w) = pair(self.stride, "stride", minimum=1)
-        (padding_h, padding_w) = pair(self.padding, "padding", minimum=0)
-        column = Conv(
-            self.features if self.mid_features is None else self.mid_features,
-            (kernel_h, 1),
-            stride=(stride_h, 1),
-            padding=(padding_h, 0),
-            name="column",
-            **shared,
-        )
-        row = Conv(
-            self.features,
-            (1, kernel_w),
-            stride=(1, stride_w),
-            padding=(0, padding_w),
-            name="row",
-            **shared,
-        )
-        return row(column(x))
