@@ -26,12 +26,12 @@ from jaxconv.command_line import config_parser, parse_command_line
 from jaxconv.command_line.job_flags import Membership, add_job_flags, membership
 from jaxconv.config import ConfigError, to_json_dict
 from jaxconv.data.dataset import DataCorrupt, Dataset, DataUnavailable, describe
-from jaxconv.report import run_dir
-from jaxconv.report.environment import environment
-from jaxconv.report.lock import sole_trainer
-from jaxconv.report.same_data import require_same_data
+from jaxconv.runs import run_dir
+from jaxconv.runs.environment import environment
+from jaxconv.runs.lock import sole_trainer
+from jaxconv.runs.same_data import require_same_data
+from jaxconv.runs.signals import Stopped, StopRequest
 from jaxconv.terminal import fail
-from jaxconv.training.signals import Stopped, StopRequest
 
 KEPT = "what the last checkpoint holds is kept"
 MAY_DIFFER = (  # from visit to visit, as no result depends on them
@@ -69,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
 def end(code: int) -> int:
     """Ends a failed process that trains with others at once: they would wait for each other."""
     if "jax" in sys.modules:
-        from jaxconv.training.job import leave
+        from jaxconv.runs.job import leave
 
         leave(code)
     return code
@@ -82,7 +82,7 @@ def do_or_explain(
     member: Membership | None,
 ) -> int:
     """Does the work; whatever may go wrong in it becomes a line and exit code 1."""
-    from jaxconv.training import job
+    from jaxconv.runs import job
 
     try:
         if member is not None:
@@ -103,8 +103,8 @@ def explain(error: Exception) -> str | None:
     """What to say to a user about an error; None if it is none of theirs."""
     from jax.errors import JaxRuntimeError
 
+    from jaxconv.runs.job import JobError
     from jaxconv.training.checkpoint import CheckpointError
-    from jaxconv.training.job import JobError
     from jaxconv.training.loop import Diverged
 
     known = (CheckpointError, DataCorrupt, DataUnavailable, Diverged, run_dir.RunDirError)
@@ -121,8 +121,8 @@ def explain(error: Exception) -> str | None:
 def dry_run(config: ConfigDict) -> int:
     """The dry run: two steps of each kind, an evaluated batch, a checkpoint; nothing is left."""
     from jaxconv import build
-    from jaxconv.devices import describe_devices
-    from jaxconv.training.memory import keep_freed_memory
+    from jaxconv.memory import keep_freed_memory
+    from jaxconv.runs.devices import describe_devices
     from jaxconv.training.rehearsal import rehearse
 
     keep_freed_memory()
@@ -151,9 +151,9 @@ def train(config: ConfigDict, *, workdir: Path, stop: StopRequest, events: bool)
         events: whether to write TensorBoard event files too.
     """
     from jaxconv import build
-    from jaxconv.devices import describe_devices, is_first_process
+    from jaxconv.memory import keep_freed_memory
     from jaxconv.report.html import write_report
-    from jaxconv.training.memory import keep_freed_memory
+    from jaxconv.runs.devices import describe_devices, is_first_process
 
     keep_freed_memory()
     build.build_pipeline(config)
@@ -181,9 +181,9 @@ def fit_here(
     """The trained state, or None where training was asked to stop and has saved."""
     from jaxconv import build
     from jaxconv.models.summary import format_summary, summarize
-    from jaxconv.report.events import event_writer
+    from jaxconv.runs.events import event_writer
+    from jaxconv.runs.job import SharedCheckpoints, in_job
     from jaxconv.training.checkpoint import Checkpoints
-    from jaxconv.training.job import SharedCheckpoints, in_job
     from jaxconv.training.loop import Interrupted, go_on
 
     checkpoints = Checkpoints(run.checkpoints)
@@ -222,7 +222,7 @@ def fit_here(
 def follow(config: ConfigDict, stop: StopRequest) -> int:
     """Trains along with process 0, which keeps the run directory; returns the exit code."""
     from jaxconv import build
-    from jaxconv.training.job import SharedCheckpoints
+    from jaxconv.runs.job import SharedCheckpoints
     from jaxconv.training.loop import Interrupted, go_on
 
     training = build.build_training(config, build.build_dataset(config))

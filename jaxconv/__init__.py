@@ -9,6 +9,7 @@ from jaxconv.linen.convolutions import (
     SpatiallySeparableConv,
     TransposeConv,
 )
+from jaxconv.memory import keep_freed_memory
 from jaxconv.models.s9 import S9Net
 from jaxconv.ops.depthwise_separable import depthwise_conv, depthwise_separable_conv
 from jaxconv.ops.dilated import dilated_conv
@@ -31,6 +32,7 @@ __all__ = [
     "depthwise_conv",
     "depthwise_separable_conv",
     "dilated_conv",
+    "keep_freed_memory",
     "load_pretrained",
     "pointwise_conv",
     "spatially_separable_conv",

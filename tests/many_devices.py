@@ -21,8 +21,8 @@ from tiny import TRAIN, TinyRun, examples, stop_after, timeless
 from jaxconv.models.s9 import S9Net
 from jaxconv.ops.window import Window, output_hw
 from jaxconv.ops.xla import lowering
+from jaxconv.runs.job import Agreement, SharedCheckpoints, join
 from jaxconv.training.checkpoint import Checkpoints
-from jaxconv.training.job import Agreement, SharedCheckpoints, join
 from jaxconv.training.loop import Interrupted
 from jaxconv.training.optim import one_cycle_sgd
 from jaxconv.training.parallel import AllDevices, OneDevice, make_layout

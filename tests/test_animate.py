@@ -12,11 +12,11 @@ import reference
 from PIL import Image
 
 from jaxconv import cli
+from jaxconv.animation import animate, picture
+from jaxconv.animation.drawing import Canvas
+from jaxconv.animation.frames import INSERTED, PADDING, PIXEL, field, frames
+from jaxconv.animation.scenes import VARIANTS, scene
 from jaxconv.ops.window import adjoint_kernel
-from jaxconv.report import animate, picture
-from jaxconv.report.drawing import Canvas
-from jaxconv.report.frames import INSERTED, PADDING, PIXEL, field, frames
-from jaxconv.report.scenes import VARIANTS, scene
 
 CASES = [
     *((variant, {}) for variant in VARIANTS),

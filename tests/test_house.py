@@ -1,7 +1,8 @@
 """The house rules that imports can break, read from the sources with ast.
 
-The arrows of the design point one way: configs -> train.py and cli -> training, report, data,
-augment, models -> conv. Config objects stop at the door; heavy libraries load where they are used.
+The arrows of the design point one way: configs -> train.py and cli -> runs, report, animation ->
+training, augment, data -> models -> linen -> ops. Config objects stop at the door; heavy libraries
+load where they are used.
 """
 
 import ast
@@ -18,19 +19,26 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Each part of the house, and the parts of the house that it may import.
 MAY_IMPORT = {
-    "jaxconv": {"jaxconv.ops", "jaxconv.linen", "jaxconv.models", "jaxconv.weights"},
+    "jaxconv": {
+        "jaxconv.ops",
+        "jaxconv.linen",
+        "jaxconv.memory",
+        "jaxconv.models",
+        "jaxconv.weights",
+    },
     "jaxconv.ops": set(),
     "jaxconv.linen": {"jaxconv.ops"},
     "jaxconv.models": {"jaxconv.linen", "jaxconv.ops"},
     "jaxconv.data": set(),
     "jaxconv.augment": set(),
     "jaxconv.training": set(),
-    "jaxconv.report": {"jaxconv.ops"},
+    "jaxconv.runs": {"jaxconv.training", "jaxconv.config", "jaxconv.data"},
+    "jaxconv.report": {"jaxconv.runs", "jaxconv.ops"},
+    "jaxconv.animation": {"jaxconv.runs", "jaxconv.report", "jaxconv.ops"},
     "jaxconv.interop": {"jaxconv.linen", "jaxconv.models"},
     "jaxconv.weights": {"jaxconv.interop", "jaxconv.models"},
     "jaxconv.config": set(),
     "jaxconv.command_line": {"jaxconv.config"},
-    "jaxconv.devices": {"jaxconv.config", "jaxconv.data"},
     "jaxconv.__main__": {"jaxconv.cli"},
     "configs": set(),
 }
@@ -48,7 +56,11 @@ NEVER = {"tensorflow", "torch", "torchvision", "keras", "clu"}
 LATE = {  # heavy, and so imported inside functions, except in the modules that are about them
     "albumentations": (),
     "cv2": (),
-    "matplotlib": ("jaxconv.report.figures", "jaxconv.report.comparison", "jaxconv.report.animate"),
+    "matplotlib": (
+        "jaxconv.report.figures",
+        "jaxconv.report.comparison",
+        "jaxconv.animation.animate",
+    ),
     "orbax": ("jaxconv.training.checkpoint",),
     "shtab": (),
     "tensorboardX": (),

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from jaxconv.report import run_dir
-from jaxconv.report.environment import environment, git_state
-from jaxconv.report.run_dir import RunDirError
+from jaxconv.runs import run_dir
+from jaxconv.runs.environment import environment, git_state
+from jaxconv.runs.run_dir import RunDirError
 
 CONFIG = {"seed": 0, "epochs": 2, "data": {"sources": ("cifar10", "shapes10"), "dir": None}}
 
@@ -174,7 +174,7 @@ def killed_while_running(code, *, ready):
 
 def test_a_kill_while_rows_are_written_leaves_whole_rows(run):
     code = f"""if True:
-        from jaxconv.report import run_dir
+        from jaxconv.runs import run_dir
         run = run_dir.create({str(run.path)!r})
         for epoch in range(1, 1_000_000):
             run_dir.append_metrics(run, {{"epoch": epoch}})"""
@@ -187,7 +187,7 @@ def test_a_kill_while_a_file_is_rewritten_leaves_a_whole_file(run):
     path = run.path / "big.json"
     code = f"""if True:
         import pathlib
-        from jaxconv.report import run_dir
+        from jaxconv.runs import run_dir
         for number in range(1_000_000):
             run_dir.write_json(pathlib.Path({str(path)!r}), [number] * 100_000)"""
     killed_while_running(code, ready=lambda: path.exists() and json.loads(path.read_text())[0] > 3)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from jaxconv.cli.parsers import plain_parser
 from jaxconv.command_line import OneLineParser, absolute_path, add_size_flags, path_named
 from jaxconv.config import ConfigError
-from jaxconv.devices import require_devices
+from jaxconv.runs.devices import require_devices
 
 
 def summary_parser() -> OneLineParser:
@@ -46,7 +46,7 @@ def costs(argv: Sequence[str]) -> None:
 
 
 def animate_parser() -> OneLineParser:
-    from jaxconv.report.scenes import VARIANTS, explain_options
+    from jaxconv.animation.scenes import VARIANTS, explain_options
 
     parser = plain_parser(animate)
     parser.add_argument("variant", metavar="VARIANT", help=", ".join(VARIANTS))
@@ -61,8 +61,8 @@ def animate_parser() -> OneLineParser:
 
 def animate(argv: Sequence[str]) -> None:
     """Draws a convolution at work: a film, a still of three steps, or both."""
-    from jaxconv.report import animate as films
-    from jaxconv.report.scenes import MEANINGS, scene
+    from jaxconv.animation import animate as films
+    from jaxconv.animation.scenes import MEANINGS, scene
 
     flags = animate_parser().parse_args(argv)
     require_devices()

@@ -12,7 +12,7 @@ from jaxconv.command_line import OneLineParser
 from jaxconv.config import ConfigError
 from jaxconv.data.dataset import DataCorrupt, DataUnavailable
 from jaxconv.data.image_files import ImageError
-from jaxconv.report.run_dir import RunDirError
+from jaxconv.runs.run_dir import RunDirError
 from jaxconv.terminal import fail
 
 

@@ -22,7 +22,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from jaxconv.report import measures
-from jaxconv.report.run_dir import write_atomically
+from jaxconv.runs.run_dir import write_atomically
 
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#007A5A", "#A14D82"
 INK, MUTED, LINES = "#1B2430", "#5B6672", "#DDE2E8"

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from jaxconv.report import figures, run_dir, sections
+from jaxconv.report import figures, sections
 from jaxconv.report.page import Markup, document, element, section
 from jaxconv.report.results import Results
-from jaxconv.report.run_dir import RunDir
+from jaxconv.runs import run_dir
+from jaxconv.runs.run_dir import RunDir
 
 Rows = Sequence[Mapping[str, Any]]
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxconv.animation.frames import Stage
 from jaxconv.ops.arguments import conv_window, transpose_window
 from jaxconv.ops.depthwise_separable import depthwise_conv, depthwise_separable_conv
 from jaxconv.ops.dilated import dilated_conv
@@ -17,7 +18,6 @@ from jaxconv.ops.spatially_separable import spatially_separable_conv
 from jaxconv.ops.standard import conv
 from jaxconv.ops.transpose import transpose_conv
 from jaxconv.ops.window import Window, adjoint_kernel
-from jaxconv.report.frames import Stage
 
 Options = Mapping[str, Any]
 

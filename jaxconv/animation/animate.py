@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from jaxconv.report.frames import Frame, frames
-from jaxconv.report.picture import HEADS, LEGEND, TITLE, Panel, draw, panels
-from jaxconv.report.run_dir import write_atomically
-from jaxconv.report.scenes import Scene
+from jaxconv.animation.frames import Frame, frames
+from jaxconv.animation.picture import HEADS, LEGEND, TITLE, Panel, draw, panels
+from jaxconv.animation.scenes import Scene
+from jaxconv.runs.run_dir import write_atomically
 
 COLOURS, UNCHANGED = 40, 255  # of a GIF: how many, and the index that lets the old pixel show
 OPENING, STAGE_END, ENDING = 2.0, 1.2, 2.5  # seconds that the pictures at rest are seen

@@ -5,12 +5,12 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from jaxconv.report import captions
-from jaxconv.report.drawing import Canvas, tint
+from jaxconv.animation import captions
+from jaxconv.animation.drawing import Canvas, tint
+from jaxconv.animation.frames import INSERTED, PADDING, PIXEL, Field, Frame, Stage, field
+from jaxconv.animation.layout import MARGIN, WIDTH, Layout, Stack, layouts
+from jaxconv.animation.scenes import Scene
 from jaxconv.report.figures import BLUE, GREEN, INK, LINES, MUTED, PURPLE, VERMILION
-from jaxconv.report.frames import INSERTED, PADDING, PIXEL, Field, Frame, Stage, field
-from jaxconv.report.layout import MARGIN, WIDTH, Layout, Stack, layouts
-from jaxconv.report.scenes import Scene
 
 TITLE, HEADS, HEADER = 62, 92, 148  # points from the top: to the story, the heads, the grids
 LEGEND, FOOTER = 46, 92  # points from the bottom: to the legend, to the grids

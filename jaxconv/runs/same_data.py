@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from jaxconv.report import run_dir
+from jaxconv.runs import run_dir
 
 
 def require_same_data(run: run_dir.RunDir, data: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from jaxconv.report.run_dir import RunDir, RunDirError
+from jaxconv.runs.run_dir import RunDir, RunDirError
 
 
 @contextlib.contextmanager

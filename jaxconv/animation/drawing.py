@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from jaxconv.report.captions import signed
+from jaxconv.animation.captions import signed
 from jaxconv.report.figures import INK, VERMILION
 
 DARK = "#A34700"  # vermilion under white letters

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from jaxconv.report.frames import Stage, field
+from jaxconv.animation.frames import Stage, field
 
 WIDTH = 720
 MARGIN = 24

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from jaxconv.animation.frames import Frame, Stage
+from jaxconv.animation.scenes import Scene
 from jaxconv.ops.geometry import effective_kernel_size
-from jaxconv.report.frames import Frame, Stage
-from jaxconv.report.scenes import Scene
 
 TIMES, MINUS = "\N{MULTIPLICATION SIGN}", "\N{MINUS SIGN}"
 
