@@ -15,8 +15,8 @@ import pytest
 from tiny import BATCH, EPOCHS, STEPS, TRAIN, TinyRun, timeless
 from train_process import Train, metrics
 
-from jaxconv.command_line.job_flags import Membership, add_job_flags, membership
-from jaxconv.config import ConfigError
+from jaxconv.cli.config.error import ConfigError
+from jaxconv.cli.job_flags import Membership, add_job_flags, membership
 from jaxconv.runs.job import LOST_ANOTHER
 from jaxconv.training.epochs import epoch_order
 

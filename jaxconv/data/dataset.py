@@ -11,12 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxconv.errors import JaxconvError
 
-class DataUnavailable(Exception):
+
+class DataUnavailable(JaxconvError):
     """A source is not at hand; the message names the places tried and the remedy."""
 
 
-class DataCorrupt(ValueError):
+class DataCorrupt(JaxconvError, ValueError):
     """A file is there, but is not what it should be; the message names it and the remedy."""
 
 

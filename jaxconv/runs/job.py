@@ -17,6 +17,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from jaxconv.errors import JaxconvError
 from jaxconv.training.checkpoint import Checkpoints
 from jaxconv.training.parallel import OneDevice
 
@@ -29,7 +30,7 @@ HEARTBEAT_SECONDS = 100  # a host that falls silent without closing its connecti
 SHUTDOWN_SECONDS = 1800  # how long the others wait for process 0 to write the report
 
 
-class JobError(Exception):
+class JobError(JaxconvError):
     """The processes can't find each other; the message says what to do."""
 
 
