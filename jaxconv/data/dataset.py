@@ -5,8 +5,11 @@ Any object of this shape can be trained on; `cifar10.py` and `shapes10.py` make 
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +19,23 @@ class DataUnavailable(Exception):
     """A source is not at hand; the message names the places tried and the remedy."""
 
 
+class NotInGivenFolder(DataUnavailable):
+    """The folder that a user named does not have it: no reason to go on with something else."""
+
+
 class DataCorrupt(ValueError):
     """A file is there, but is not what it should be; the message names it and the remedy."""
+
+
+def is_unreadable(error: Exception) -> bool:
+    """Whether a file is not damaged, but cannot be read: not allowed, a failing disk."""
+    known = error.errno if isinstance(error, OSError) else None
+    return known not in (None, errno.ENOENT, errno.ENOTDIR)
+
+
+def cannot_be_read(path: Path, error: OSError) -> str:
+    """What to say of such a file."""
+    return f"{path} cannot be read ({os.strerror(error.errno)})"
 
 
 class Split(NamedTuple):
@@ -74,10 +92,12 @@ def limit(dataset: Dataset, train_limit: int | None, test_limit: int | None) -> 
 def first_available(loaders: Mapping[str, Callable[[], Dataset]]) -> Dataset:
     """The data set of the first loader, in order, that does not raise `DataUnavailable`.
 
-    A source that is there but corrupt is an error, never a reason to train on something else.
+    A source that is there but corrupt, or is not where the user says, is an error, never a reason
+    to train on something else.
 
     Raises:
         DataUnavailable: no source is at hand. With one source, its own error.
+        NotInGivenFolder: of a loader.
         DataCorrupt: whatever a loader found.
         ValueError: there is no loader at all.
     """
@@ -87,6 +107,8 @@ def first_available(loaders: Mapping[str, Callable[[], Dataset]]) -> Dataset:
     for name, load in loaders.items():
         try:
             dataset = load()
+        except NotInGivenFolder:
+            raise
         except DataUnavailable as error:
             missing.append(error)
             continue

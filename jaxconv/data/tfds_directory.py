@@ -14,7 +14,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxconv.data.dataset import DataCorrupt, DataUnavailable, Split
+from jaxconv.data.dataset import (
+    DataCorrupt,
+    DataUnavailable,
+    Split,
+    cannot_be_read,
+    is_unreadable,
+)
 
 FILE_NAMES = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"  # tfds's default
 MOST_EXAMPLES = 1_000_000  # of a split; CIFAR-10 has 50,000
@@ -46,6 +52,8 @@ def read_tfds_directory(directory: Path) -> tuple[Split, Split]:
     """
     info_path = directory / "dataset_info.json"
     try:
+        if not info_path.is_file():  # a pipe would be waited for
+            raise ValueError("it is no plain file")
         info = json.loads(info_path.read_bytes())
         file_format = info.get("fileFormat", "tfrecord")
     except (OSError, ValueError, AttributeError, RecursionError) as error:
@@ -95,6 +103,7 @@ def _read_shard(path: Path, length: int) -> tuple[np.ndarray, np.ndarray, np.nda
     try:
         if not path.is_file():  # the reader would wait for a pipe
             raise ValueError("no such file")
+        path.open("rb").close()  # the reader does not tell why it can't
         reader = ArrayRecordReader(str(path))
         if reader.num_records() != length:
             raise ValueError(f"{reader.num_records()} records, expected {length}")
@@ -132,7 +141,9 @@ def _version(name: str) -> tuple[int, ...] | None:
     return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else None
 
 
-def _corrupt(path: Path, error: Exception) -> DataCorrupt:
+def _corrupt(path: Path, error: Exception) -> DataCorrupt | DataUnavailable:
+    if is_unreadable(error):
+        return DataUnavailable(cannot_be_read(path, error))
     detail = " ".join(str(error).split())
     return DataCorrupt(
         f"{path} is truncated or corrupt ({detail}): copy the directory again, "
