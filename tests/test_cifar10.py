@@ -223,15 +223,14 @@ def test_a_tfds_directory_that_may_not_be_read_is_passed_over(somebody_else, loc
     other, as_somebody_else = somebody_else
     first = tfds_in(other / "env")
     monkeypatch.setenv("TFDS_DATA_DIR", str(other / "env"))
-    with as_somebody_else():  # nothing is decoded here before: it would be imported as another
+    with as_somebody_else():
         assert load(cache_dir=other / "a").origin == f"tfds directory {first}"
     os.chmod(other / "env" / locked, 0)
     at_home = tfds_in(other / "home" / "tensorflow_datasets")
     with as_somebody_else():
         assert load(cache_dir=other / "b").origin == f"tfds directory {at_home}"
-        (other / "home" / "tensorflow_datasets").exists()
     os.chmod(at_home / "dataset_info.json", 0)
-    with as_somebody_else(), pytest.raises(DataUnavailable, match=r"cannot be read|no tfds") as told:
+    with as_somebody_else(), pytest.raises(DataUnavailable, match=r"cannot be read") as told:
         load(cache_dir=other / "c")
     assert "truncated or corrupt" not in str(told.value)
 
@@ -252,7 +251,9 @@ def test_a_folder_that_may_not_be_read_is_told(somebody_else):
     os.chmod(other / "data", 0)
     with (
         as_somebody_else(),
-        pytest.raises(DataUnavailable, match=r"data\.dir '.*' is a folder that you may not read"),
+        pytest.raises(
+            DataUnavailable, match=r"data\.dir '.*' cannot be read \(Permission denied\): put"
+        ),
     ):
         load(other / "data")
 

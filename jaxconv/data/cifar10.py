@@ -77,12 +77,14 @@ def load_cifar10(
 def _given(data_dir: str) -> Path:
     """The folder that `data.dir` names."""
     folder = os.path.realpath(os.path.expanduser(data_dir)) if "\0" not in data_dir else ""
-    if not os.path.isdir(folder):
-        wrong = "is not an existing folder"
-    elif not os.access(folder, os.R_OK | os.X_OK):
-        wrong = "is a folder that you may not read"
-    else:
-        return Path(folder)
+    wrong = "is not an existing folder"
+    if os.path.isdir(folder):
+        try:
+            os.listdir(folder)
+            os.stat(os.path.join(folder, "."))
+            return Path(folder)
+        except OSError as error:
+            wrong = f"cannot be read ({error.strerror})"
     raise NotInGivenFolder(f"cifar10 is not at hand: data.dir {data_dir!r} {wrong}: {REMEDY}")
 
 
