@@ -86,8 +86,10 @@ class S9Net(nn.Module):
         Args:
             images: [b, h, w, 3], normalised, floating point.
             train: batch statistics and dropout (rng "dropout"); else running statistics, none.
-            mask: [b], 1 for examples, 0 for padding that the batch statistics must not see.
+            mask: [b], 1 for examples, 0 for padding, which may hold anything: it is not seen.
         """
+        if mask is not None:
+            images = jnp.where(mask.astype(bool)[:, None, None, None], images, 0)
         x = images.astype(self.dtype)
         for number, row in enumerate(ROWS, start=1):
             block = Block(row, self.dropout_rate, self.dtype, name=f"block{number}")
