@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from jaxconv.runs.run_dir import write_atomically
+from jaxconv.files import replacing
 
 COLOURS, UNCHANGED = 48, 255  # of a GIF: how many, and the index that lets the old pixel show
 VIDEO_RATE = 10  # pictures a second in an MP4
@@ -20,7 +20,8 @@ Shots = Sequence[tuple[Image.Image, float]]
 
 def save_png(image: Image.Image, path: Path) -> None:
     """Writes `image` as PNG."""
-    write_atomically(path, lambda file: image.save(file, format="PNG", optimize=True))
+    with replacing(path) as file:
+        image.save(file, format="PNG", optimize=True)
 
 
 def save_gif(shots: Shots, path: Path) -> None:
@@ -35,7 +36,8 @@ def save_gif(shots: Shots, path: Path) -> None:
         "transparency": UNCHANGED,
         "disposal": 1,  # keep the picture before, and paint over it
     }
-    write_atomically(path, lambda file: first.save(file, format="GIF", **options))
+    with replacing(path) as file:
+        first.save(file, format="GIF", **options)
 
 
 def _with_palette(images: Sequence[Image.Image]) -> tuple[list[np.ndarray], np.ndarray]:
@@ -86,15 +88,12 @@ def save_mp4(shots: Shots, path: Path) -> None:
     rate = ["-r", str(VIDEO_RATE), "-i", "-"]
     # Players want 4:2:0, and 4:2:0 wants even sizes.
     even = ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2:color=white", "-pix_fmt", "yuv420p"]
-    with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder, "film.mp4")
-        command = [program, "-y", "-v", "error", *pictures, *rate, *even, "-f", "mp4", str(made)]
-        code, complaint = _feed(command, shots)
+    command = [program, "-y", "-v", "error", *pictures, *rate, *even, "-f", "mp4"]
+    with replacing(path) as file:
+        code, complaint = _feed([*command, file.name], shots)
         if code:
             words = complaint.decode(errors="replace").strip().splitlines() or ["no message"]
             raise OSError(f"{path}: ffmpeg failed with code {code}: {words[-1]}")
-        with made.open("rb") as film:
-            write_atomically(path, lambda file: shutil.copyfileobj(film, file))
 
 
 def _feed(command: Sequence[str], shots: Shots) -> tuple[int, bytes]:
