@@ -26,6 +26,7 @@ from jaxconv.command_line import config_parser, parse_command_line
 from jaxconv.command_line.job_flags import Membership, add_job_flags, membership
 from jaxconv.config import ConfigError, to_json_dict
 from jaxconv.data.dataset import DataCorrupt, Dataset, DataUnavailable, describe
+from jaxconv.files import write_whole
 from jaxconv.runs import run_dir
 from jaxconv.runs.environment import environment
 from jaxconv.runs.lock import sole_trainer
@@ -193,7 +194,7 @@ def fit_here(
     image_shape = dataset.train.images.shape[1:]
     model = build.build_model(config, len(dataset.class_names))
     summary = format_summary(summarize(model, image_shape), image_shape)
-    run_dir.write_text(run.summary_txt, summary + "\n")
+    write_whole(run.summary_txt, summary + "\n")
 
     progress = go_on(training.state, checkpoints)
     step = int(progress.state.step)

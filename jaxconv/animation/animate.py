@@ -16,7 +16,7 @@ from PIL import Image
 from jaxconv.animation.frames import Frame, frames
 from jaxconv.animation.picture import HEADS, LEGEND, TITLE, Panel, draw, panels
 from jaxconv.animation.scenes import Scene
-from jaxconv.runs.run_dir import write_atomically
+from jaxconv.files import replacing
 
 COLOURS, UNCHANGED = 40, 255  # of a GIF: how many, and the index that lets the old pixel show
 OPENING, STAGE_END, ENDING = 2.0, 1.2, 2.5  # seconds that the pictures at rest are seen
@@ -107,7 +107,8 @@ def _steps(panel: Panel) -> Iterator[tuple[Frame, np.ndarray]]:
 
 def save_still(image: Image.Image, path: Path) -> None:
     """Writes `image` as PNG, whole or not at all."""
-    write_atomically(path, lambda file: image.save(file, format="PNG", optimize=True))
+    with replacing(path) as file:
+        image.save(file, format="PNG", optimize=True)
 
 
 def save_gif(shots: Sequence[Shot], path: Path) -> None:
@@ -122,7 +123,8 @@ def save_gif(shots: Sequence[Shot], path: Path) -> None:
         "transparency": UNCHANGED,
         "disposal": 1,  # keep the picture before, and paint over it
     }
-    write_atomically(path, lambda file: first.save(file, format="GIF", **options))
+    with replacing(path) as file:
+        first.save(file, format="GIF", **options)
 
 
 def _with_palette(images: Sequence[Image.Image]) -> tuple[list[np.ndarray], np.ndarray]:
@@ -173,17 +175,12 @@ def save_mp4(shots: Sequence[Shot], path: Path) -> None:
     rate = ["-r", str(VIDEO_RATE), "-i", "-"]
     # Players want 4:2:0, and 4:2:0 wants even sizes.
     even = ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2:color=white", "-pix_fmt", "yuv420p"]
-    temporary = path.with_name(f".{path.name}.tmp.mp4")
-    path.parent.mkdir(parents=True, exist_ok=True)
     film = b"".join(
         shot.image.tobytes() * max(1, round(shot.seconds * VIDEO_RATE)) for shot in shots
     )
-    command = [program, "-y", "-v", "error", *pictures, *rate, *even, "-f", "mp4", str(temporary)]
-    try:
-        done = subprocess.run(command, input=film, capture_output=True)
+    command = [program, "-y", "-v", "error", *pictures, *rate, *even, "-f", "mp4"]
+    with replacing(path) as file:
+        done = subprocess.run([*command, file.name], input=film, capture_output=True)
         if done.returncode:
             words = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
             raise OSError(f"{path}: ffmpeg failed with code {done.returncode}: {words[-1]}")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

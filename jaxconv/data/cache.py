@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import json
 import os
-import uuid
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
 from jaxconv.data.dataset import DataCorrupt, Split
+from jaxconv.files import replacing, write_whole
+from jaxconv.text import one_line
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -37,16 +35,14 @@ def save_cache(directory: Path, train: Split, test: Split, *, origin: str) -> No
     Raises:
         OSError: the directory cannot be made or written (read-only, full).
     """
-    directory.mkdir(parents=True, exist_ok=True)
     files = {}
     for file_name, array in zip(FILES, (*train, *test), strict=True):
-        with _replacing(directory / file_name) as file:
+        with replacing(directory / file_name) as file:
             np.save(file, array, allow_pickle=False)
         size, crc32 = _size_and_crc32(directory / file_name)
         files[file_name] = {"bytes": size, "crc32": crc32}
-    with _replacing(directory / MANIFEST) as file:
-        manifest = {"format": FORMAT, "origin": origin, "files": files}
-        file.write(json.dumps(manifest, indent=2).encode())
+    manifest = {"format": FORMAT, "origin": origin, "files": files}
+    write_whole(directory / MANIFEST, json.dumps(manifest, indent=2))
 
 
 def load_cache(directory: Path) -> tuple[Split, Split, str] | None:
@@ -107,16 +103,4 @@ def _in_words(error: Exception) -> str:
         return "the file is missing"
     if isinstance(error, KeyError):
         return f"no entry {error}"
-    return " ".join(str(error).split())[:200]
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """A new file that takes the place of `path` when the block ends well, else vanishes."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        with temporary.open("xb") as file:
-            yield file
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    return one_line(error)
