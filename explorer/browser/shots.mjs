@@ -12,6 +12,15 @@ const CASES = {
   large: "n=16&c=3&f=3&p=1",
   oned: "dims=1&n=9&p=1&v=standard",
   refused: "k=7",
+  matrix: "panel=matrix&n=4&c=1&f=1&pin=o0.1.1.0",
+  code: "panel=code&s=2&p=1",
+  search: "panel=search",
+  save: "panel=save",
+  chain: "tab=chain",
+  chains9: "tab=chain&chain=24.3_c3.1.2.2.16_c3.1.2.2.16_c3.1.2.2.16",
+  network: "tab=network",
+  network2: "tab=network&img=3&spot=11.-1.1.1.5",
+  proof: "tab=proof",
 };
 const wanted = process.argv.slice(2);
 mkdirSync("shots", { recursive: true });

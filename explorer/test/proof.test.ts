@@ -15,9 +15,13 @@ describe("random numbers", () => {
 });
 
 describe("the stored PyTorch cases", () => {
-  it("agree, every one: outputs and all gradients", async () => {
-    const cases = await readCases(stored("../../tests/torch_results/grid.npz"), "grid");
-    expect(cases.length).toBeGreaterThanOrEqual(286);
+  it.each([
+    ["the grid of the package's tests", "../../tests/torch_results/grid.npz", "grid", 286],
+    ["padding modes", "../cases/torch.npz", "modes", 36],
+    ["one axis", "../cases/line.npz", "line", 60],
+  ])("agree, every one, outputs and all gradients: %s", async (_, path, seed, least) => {
+    const cases = await readCases(stored(path), seed);
+    expect(cases.length).toBeGreaterThanOrEqual(least);
     const failed = cases.map((c) => ({ c, verdict: replay(c) })).filter((r) => !r.verdict.agrees);
     expect(failed.map((f) => [f.c.number, f.c.function, f.verdict])).toEqual([]);
   });

@@ -5,7 +5,8 @@ import { PADDING_MODES, DEFAULTS, VARIANTS, type Options, type Variant } from ".
 import type { PaddingMode } from "./axis";
 import type { Target } from "./links";
 import type { Pair } from "./stage";
-import { INPUTS, KERNELS, type InputPreset, type KernelPreset, type Source } from "./values";
+import type { Spot } from "./network";
+import { imageText, INPUTS, KERNELS, readImage, type InputPreset, type KernelPreset, type Source } from "./values";
 import { CHAIN_DEFAULT, formatChain, parseChain, type Chain } from "./chain";
 
 export const TABS = ["explore", "chain", "network", "proof"] as const;
@@ -23,7 +24,8 @@ export interface State {
   readonly options: Options;
   readonly input: Source<InputPreset>;
   readonly kernels: readonly [Source<KernelPreset>, Source<KernelPreset>];
-  readonly image: string | null;
+  /** A person's own, for the grids and the network alike. */
+  readonly image: Uint8Array | null;
   readonly pin: Pin | null;
   readonly panel: Panel;
   /** Shows how often each number is used in place of the numbers. */
@@ -32,9 +34,13 @@ export interface State {
   readonly speed: number;
   readonly search: { readonly from: number; readonly to: number };
   readonly chain: Chain;
-  readonly picture: number;
+  /** What the network looks at: one of the drawings, or the person's own image. */
+  readonly picture: number | "own";
+  readonly spot: Spot;
   readonly note: string | null;
 }
+
+const SPOT: Spot = { block: 3, pass: -1, row: 6, col: 8, channel: 0 };
 
 export const SPEEDS = [1, 2, 4, 8, 16, 60];
 
@@ -54,6 +60,7 @@ export function initial(variant: Variant = "standard"): State {
     search: { from: 8, to: 16 },
     chain: CHAIN_DEFAULT,
     picture: 0,
+    spot: SPOT,
     note: null,
   };
 }
@@ -80,7 +87,7 @@ export function format(state: State): string {
   if (options.mode !== "zeros") parts.set("mode", options.mode);
   parts.set("x", sourceText(state.input));
   state.kernels.forEach((kernel, i) => parts.set(`w${i || ""}`, sourceText(kernel)));
-  if (state.image) parts.set("image", state.image);
+  if (state.image) parts.set("image", imageText(state.image));
   if (state.pin) parts.set("pin", pinText(state.pin));
   if (state.panel !== start.panel) parts.set("panel", state.panel);
   if (state.uses) parts.set("uses", "1");
@@ -91,6 +98,7 @@ export function format(state: State): string {
   const chain = formatChain(state.chain);
   if (chain !== formatChain(start.chain)) parts.set("chain", chain);
   if (state.picture) parts.set("img", String(state.picture));
+  if (spotText(state.spot) !== spotText(SPOT)) parts.set("spot", spotText(state.spot));
   if (state.note) parts.set("ask", state.note);
   for (const [key, value] of parts) if (value === "digits") parts.delete(key);
   return [...parts].map(([key, value]) => `${key}=${value}`).join("&");
@@ -136,7 +144,7 @@ export function parse(fragment: string): { state: State; unread: string[] } {
       take("w", start.kernels[0], readSource(kernels, 4)),
       take("w1", start.kernels[1], readSource(kernels, 4)),
     ],
-    image: take("image", null as string | null, (text) => (/^\d{3072}$/.test(text) ? text : null)),
+    image: take("image", null as Uint8Array | null, readImage),
     pin: take("pin", null as Pin | null, readPin),
     panel: take("panel", start.panel, oneOf(PANELS)),
     uses: take("uses", false, (text) => text === "1"),
@@ -147,7 +155,8 @@ export function parse(fragment: string): { state: State; unread: string[] } {
       return found ? { from: Number(found[1]), to: Number(found[2]) } : null;
     }),
     chain: take("chain", start.chain, parseChain),
-    picture: take("img", 0, (text) => (/^\d$/.test(text) ? Number(text) : null)),
+    picture: take("img", 0 as number | "own", (text) => (text === "own" ? text : /^\d$/.test(text) ? Number(text) : null)),
+    spot: take("spot", SPOT, readSpot),
     note: take("ask", null as string | null, (text) => text),
   };
   for (const [key, value] of parts) unread.push(value ? `${key}=${value}` : key);
@@ -187,6 +196,15 @@ function readSource<P extends string>(presets: readonly P[], axes: number) {
     }
     return { preset: preset as P, edits };
   };
+}
+
+const spotText = (s: Spot): string => [s.block, s.pass, s.row, s.col, s.channel].join(".");
+
+function readSpot(text: string): Spot | null {
+  const found = /^(\d{1,2})\.(-1|0|1)\.(\d{1,2})\.(\d{1,2})\.(\d{1,2})$/.exec(text);
+  if (!found) return null;
+  const [block, pass, row, col, channel] = found.slice(1).map(Number);
+  return { block, pass, row, col, channel };
 }
 
 function pinText({ step, target }: Pin): string {

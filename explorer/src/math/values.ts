@@ -29,9 +29,21 @@ export interface Source<Preset extends string> {
   readonly edits: Readonly<Record<string, number>>;
 }
 
-/** An image of a person's own, 32x32 RGB, each number 0 to 9, row by row, channels last. */
+/** An image of a person's own: RGB bytes, [32, 32, 3]. */
 export const IMAGE_SIDE = 32;
-export type Image = string;
+export type Image = ArrayLike<number>;
+
+export function imageText(image: Image): string {
+  const letters = Array.from(image, (byte) => String.fromCharCode(byte)).join("");
+  return btoa(letters).replace(/\+/g, "-").replace(/\//g, "_");
+}
+
+/** What `imageText` wrote; null where the text is something else. */
+export function readImage(text: string): Uint8Array | null {
+  if (!/^[\w-]{4096}$/.test(text)) return null;
+  const letters = atob(text.replace(/-/g, "+").replace(/_/g, "/"));
+  return Uint8Array.from(letters, (letter) => letter.charCodeAt(0));
+}
 
 /** [h, w, c] of the input of `step`. */
 export function inputValues(
@@ -82,7 +94,7 @@ function inputPreset(preset: InputPreset, spot: Spot, step: Stage, image: Image 
   }
 }
 
-/** The mean of the image under a cell, to whole numbers; gray unless there are three channels. */
+/** The mean of the image under a cell, 0 to 9; gray unless there are three channels. */
 function pixel(image: Image, { row, col, channel, height, width }: Spot, channels: number): number {
   const bounds = (index: number, count: number) => {
     const start = Math.floor((index * IMAGE_SIDE) / count);
@@ -96,10 +108,10 @@ function pixel(image: Image, { row, col, channel, height, width }: Spot, channel
     for (let x = left; x < right; x++)
       for (let colour = 0; colour < 3; colour++) {
         if (channels === 3 && colour !== channel) continue;
-        sum += Number(image[(y * IMAGE_SIDE + x) * 3 + colour]);
+        sum += image[(y * IMAGE_SIDE + x) * 3 + colour];
         count++;
       }
-  return Math.round(sum / count);
+  return Math.round((9 * sum) / (255 * count));
 }
 
 /** The kernel of `step` in its own layout; `which` keeps the kernels of two steps apart. */

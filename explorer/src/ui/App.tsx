@@ -1,9 +1,12 @@
 /** The page: a title, four tabs, and the one that is open. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 import type { Tab } from "../math/link";
+import { ChainView } from "./ChainView";
 import { Explore } from "./Explore";
-import { set, state, unread } from "./store";
+import { NetworkView } from "./NetworkView";
+import { ProofView } from "./ProofView";
+import { set, state, theme, unread } from "./store";
 
 const TABS: Record<Tab, string> = {
   explore: "Explore",
@@ -41,6 +44,9 @@ export function App() {
       )}
       <main id="main" tabIndex={-1}>
         {tab === "explore" && <Explore />}
+        {tab === "chain" && <ChainView />}
+        {tab === "network" && <NetworkView />}
+        {tab === "proof" && <ProofView />}
       </main>
       <footer>
         Made by <b>jaxconv</b>, whose convolutions compute these same numbers in JAX. Everything here runs in this file; nothing is sent.
@@ -51,15 +57,15 @@ export function App() {
 
 /** Light, dark, or as the system has it. */
 function Theme() {
-  const [theme, setTheme] = useState<"system" | "light" | "dark">("system");
-  useEffect(() => {
-    if (theme === "system") delete document.documentElement.dataset.theme;
-    else document.documentElement.dataset.theme = theme;
-  }, [theme]);
+  const now = theme.value;
+  useLayoutEffect(() => {
+    if (now === "system") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = now;
+  }, [now]);
   const next = { system: "light", light: "dark", dark: "system" } as const;
   return (
-    <button type="button" class="theme" onClick={() => setTheme(next[theme])} aria-label={`Colours: ${theme}. Change`} title={`Colours: ${theme}`}>
-      {{ system: "◐", light: "○", dark: "●" }[theme]}
+    <button type="button" class="theme" onClick={() => (theme.value = next[now])} aria-label={`Colours: ${now}. Change`} title={`Colours: ${now}`}>
+      {{ system: "◐", light: "○", dark: "●" }[now]}
     </button>
   );
 }

@@ -6,7 +6,7 @@ import { FIELDS_OF, NAMES, PADDING_MODES, VARIANTS, type Field, type Options, ty
 import type { Pair } from "../math/stage";
 import { INPUTS, KERNELS, type InputPreset, type KernelPreset } from "../math/values";
 import { choose, planned, set, setInputPreset, setKernelPreset, setOptions, state, steps } from "./store";
-import { useImageDrop } from "./image";
+import { useImages } from "./image";
 
 export const VARIANT_NAMES: Record<Variant, string> = {
   standard: "Standard",
@@ -220,7 +220,7 @@ function Groups() {
 
 function Numbers() {
   const { input, kernels, options } = state.value;
-  const drop = useImageDrop((image) => set({ image, input: { preset: "image", edits: {} } }));
+  const drop = useImages((image) => set({ image, input: { preset: "image", edits: {} } }));
   return (
     <fieldset class="numbers">
       <legend>Numbers</legend>

@@ -32,6 +32,8 @@ interface Props extends Numbers {
   readonly dim?: boolean;
   readonly frame?: readonly [top: number, left: number, rows: number, cols: number] | undefined;
   readonly onHover?: ((row: number, col: number) => void) | undefined;
+  /** Where the arrow keys move without a hover. */
+  readonly onKeyMove?: ((row: number, col: number) => void) | undefined;
   readonly onLeave?: (() => void) | undefined;
   readonly onPick?: ((row: number, col: number) => void) | undefined;
   readonly onType?: ((row: number, col: number, value: number) => void) | undefined;
@@ -41,7 +43,7 @@ interface Props extends Numbers {
 const GAP = 1;
 
 export function Grid(props: Props) {
-  const { rows, cols, cell, marks = [], tone, onHover, onPick, onType, at } = props;
+  const { rows, cols, cell, marks = [], tone, onHover, onKeyMove, onPick, onType, at } = props;
   const svg = useRef<SVGSVGElement>(null);
   const typed = useRef({ text: "", place: "" });
   const [width, height] = [cols * cell + 2, rows * cell + 2];
@@ -59,7 +61,7 @@ export function Grid(props: Props) {
     const step = steps[event.key];
     if (step) {
       const clamp = (n: number, most: number) => Math.max(0, Math.min(most - 1, n));
-      onHover?.(clamp(row + (at ? step[0] : 0), rows), clamp(col + (at ? step[1] : 0), cols));
+      (onKeyMove ?? onHover)?.(clamp(row + (at ? step[0] : 0), rows), clamp(col + (at ? step[1] : 0), cols));
     } else if (event.key === "Enter" || event.key === " ") onPick?.(row, col);
     else if (event.key === "Escape") props.onLeave?.();
     else if (onType && /^[-\d.]$/.test(event.key) && !event.ctrlKey && !event.metaKey) {
@@ -73,7 +75,7 @@ export function Grid(props: Props) {
     } else return;
     event.preventDefault();
   };
-  const live = onHover !== undefined;
+  const live = (onHover ?? onPick) !== undefined;
   return (
     <svg
       ref={svg}

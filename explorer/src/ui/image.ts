@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { IMAGE_SIDE } from "../math/values";
 
 /** RGB bytes, [32, 32, 3], of the middle square of the picture. */
-export async function shrink(source: ImageBitmapSource): Promise<Uint8ClampedArray> {
+export async function shrink(source: ImageBitmapSource): Promise<Uint8Array> {
   const bitmap = await createImageBitmap(source);
   const side = Math.min(bitmap.width, bitmap.height);
   const [left, top] = [(bitmap.width - side) / 2, (bitmap.height - side) / 2];
@@ -21,7 +21,7 @@ export async function shrink(source: ImageBitmapSource): Promise<Uint8ClampedArr
     context.drawImage(from, x, y, width, width, 0, 0, next, next);
     if (next === IMAGE_SIDE) {
       const { data } = context.getImageData(0, 0, next, next);
-      const rgb = new Uint8ClampedArray(IMAGE_SIDE * IMAGE_SIDE * 3);
+      const rgb = new Uint8Array(IMAGE_SIDE * IMAGE_SIDE * 3);
       for (let i = 0; i < IMAGE_SIDE * IMAGE_SIDE; i++) rgb.set(data.subarray(4 * i, 4 * i + 3), 3 * i);
       return rgb;
     }
@@ -29,11 +29,7 @@ export async function shrink(source: ImageBitmapSource): Promise<Uint8ClampedArr
   }
 }
 
-/** Each byte as one digit, 0 to 9: whole numbers that fit the grids, and an address. */
-export const toDigits = (rgb: Uint8ClampedArray): string =>
-  Array.from(rgb, (byte) => Math.round((byte / 255) * 9)).join("");
-
-async function fromFile(file: File | undefined): Promise<Uint8ClampedArray> {
+async function fromFile(file: File | undefined): Promise<Uint8Array> {
   if (!file?.type.startsWith("image/")) throw new Error(`${file?.name ?? "This"} is no image. Take a PNG, JPEG, WebP or GIF.`);
   try {
     return await shrink(file);
@@ -43,7 +39,7 @@ async function fromFile(file: File | undefined): Promise<Uint8ClampedArray> {
 }
 
 /** Opens a file dialog, and takes what is dropped on or pasted into the page. */
-export function useImages(onImage: (rgb: Uint8ClampedArray) => void) {
+export function useImages(onImage: (rgb: Uint8Array) => void) {
   const [message, say] = useState<string | null>(null);
   const latest = useRef(onImage);
   latest.current = onImage;
@@ -78,8 +74,4 @@ export function useImages(onImage: (rgb: Uint8ClampedArray) => void) {
     input.click();
   };
   return { choose, message, take, say };
-}
-
-export function useImageDrop(onImage: (digits: string) => void) {
-  return useImages((rgb) => onImage(toDigits(rgb)));
 }

@@ -166,6 +166,14 @@ export function edit(step: number, target: Target, value: number): void {
   }
 }
 
+/** Light, dark, or as the system has it; not part of a link. */
+export const theme = signal<"system" | "light" | "dark">("system");
+const systemDark = matchMedia("(prefers-color-scheme: dark)");
+const asSystem = signal(systemDark.matches);
+systemDark.addEventListener("change", (event) => (asSystem.value = event.matches));
+/** For what is drawn on a canvas, which no style sheet reaches. */
+export const dark = computed(() => (theme.value === "system" ? asSystem.value : theme.value === "dark"));
+
 export const fragment = computed(() => format(state.value));
 
 /** Keeps the address as the state is, without a new entry in the history for each change. */
