@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxconv.files import write_whole
 from jaxconv.report import figures, sections
 from jaxconv.report.page import Markup, document, element, section
 from jaxconv.report.results import Results
@@ -33,7 +34,7 @@ def write_report(run: RunDir, results: Results) -> Path:
         environment=run_dir.read_json(run.environment_json),
         summary=run_dir.read_text(run.summary_txt),
     )
-    run_dir.write_text(run.report_html, page)
+    write_whole(run.report_html, page)
     return run.report_html
 
 
