@@ -2,8 +2,9 @@
 
     ```{config-fields}        every field of configs/s9.py: type, default, meaning, what it takes
     ```{verbs}                every verb: what it does, how it is called, its options
-    ```{program} train        the same of `python train.py`
+    ```{training-options}     the options of `train`
     ```{transforms}           the transforms of both engines, with their arguments and defaults
+    ```{s9-names}             the names in a PyTorch state dict of S9Net
 """
 
 import argparse
@@ -11,8 +12,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from flax.traverse_util import flatten_dict, unflatten_dict
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -23,6 +26,8 @@ from jaxconv.command_line import config_parser
 from jaxconv.command_line.field_help import field_comments
 from jaxconv.command_line.job_flags import add_job_flags
 from jaxconv.config import RULES, allows_none, field_paths, get_field, load_config
+from jaxconv.interop.torch import s9_state_dict
+from jaxconv.weights.pretrained import load_pretrained
 
 ROOT = Path(__file__).resolve().parents[2]
 FIELDS_FROM = ROOT / "configs" / "s9.py"
@@ -34,6 +39,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
         "verbs": Verbs,
         "training-options": TrainingOptions,
         "transforms": Transforms,
+        "s9-names": S9Names,
     }
     for name, directive in directives.items():
         app.add_directive(name, directive)
@@ -94,6 +100,22 @@ class Transforms(Generated):
                 given = "required" if default is REQUIRED else code(default)
                 first = "" if number else code(name, quote=False)
                 yield from row(first, code(argument, quote=False), given, device)
+
+
+class S9Names(Generated):
+    def lines(self) -> Iterator[str]:
+        variables, _ = load_pretrained()
+        yield from row("name in PyTorch", "shape there", "variable of S9Net")
+        yield "|---|---|---|"
+        names = list(flatten_dict(variables, sep="/"))
+        shapes = map(np.shape, flatten_dict(variables, sep="/").values())
+        # Each variable is filled with its own number, so that it can be told in the state dict.
+        filled = {name: np.full(shape, number) for number, (name, shape) in enumerate(zip(names, shapes, strict=True))}
+        for name, array in s9_state_dict(unflatten_dict(filled, sep="/")).items():
+            if name.endswith("num_batches_tracked"):
+                continue
+            shape = " x ".join(map(str, array.shape))
+            yield from row(f"`{name}`", shape, f"`{names[int(array.flat[0])]}`")
 
 
 def program(name: str, parser: argparse.ArgumentParser, doc: str) -> Iterator[str]:
