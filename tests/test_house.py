@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOUNDATION = {"jaxconv.files", "jaxconv.text"}  # for all but the convolutions themselves
 MAY_IMPORT = {
     "jaxconv.files": set(),
+    "jaxconv.palette": set(),
     "jaxconv.text": set(),
     "jaxconv": {
         "jaxconv.ops",
@@ -36,8 +37,8 @@ MAY_IMPORT = {
     "jaxconv.augment": FOUNDATION,
     "jaxconv.training": FOUNDATION,
     "jaxconv.runs": {*FOUNDATION, "jaxconv.training", "jaxconv.config", "jaxconv.data"},
-    "jaxconv.report": {*FOUNDATION, "jaxconv.runs", "jaxconv.ops"},
-    "jaxconv.animation": {*FOUNDATION, "jaxconv.runs", "jaxconv.report", "jaxconv.ops"},
+    "jaxconv.report": {*FOUNDATION, "jaxconv.palette", "jaxconv.runs"},
+    "jaxconv.animation": {*FOUNDATION, "jaxconv.palette", "jaxconv.ops"},
     "jaxconv.interop": {*FOUNDATION, "jaxconv.linen", "jaxconv.models"},
     "jaxconv.weights": {"jaxconv.interop", "jaxconv.models"},
     "jaxconv.config": {*FOUNDATION, "jaxconv.augment"},
@@ -62,7 +63,6 @@ LATE = {  # heavy, and so imported inside functions, except in the modules that 
     "matplotlib": (
         "jaxconv.report.figures",
         "jaxconv.report.comparison",
-        "jaxconv.animation.animate",
     ),
     "orbax": ("jaxconv.training.checkpoint",),
     "shtab": (),

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from jaxconv.animation.captions import signed
-from jaxconv.report.figures import INK, VERMILION
+from jaxconv.animation.drawing.captions import signed
+from jaxconv.palette import INK, VERMILION, tint
 
 DARK = "#A34700"  # vermilion under white letters
 
@@ -64,13 +64,15 @@ class Canvas:
     def arrow_head(self, x, y, colour):
         """The point of an arrow that ends at (x, y), to the right."""
         points = [(x, y), (x - 7, y - 4.5), (x - 7, y + 4.5)]
+        self._polygon(points, colour)
+
+    def corner(self, x, y, side, colour, *, last=False):
+        """Marks a corner: the upper left one of what begins at (x, y), or the one that ends there."""
+        side = -side if last else side
+        self._polygon([(x, y), (x + side, y), (x, y + side)], colour)
+
+    def _polygon(self, points, colour):
         self._draw.polygon([(a * self.scale, b * self.scale) for a, b in points], colour)
-
-
-def tint(colour: str, strength: float) -> str:
-    """Blends white into `colour`; 1 is the colour itself."""
-    channels = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return "#" + "".join(f"{round(255 - strength * (255 - part)):02X}" for part in channels)
 
 
 @cache
