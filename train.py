@@ -26,12 +26,13 @@ from jaxconv.command_line import config_parser, parse_command_line
 from jaxconv.command_line.job_flags import Membership, add_job_flags, membership
 from jaxconv.config import ConfigError, to_json_dict
 from jaxconv.data.dataset import DataCorrupt, Dataset, DataUnavailable, describe
-from jaxconv.report import run_dir
-from jaxconv.report.environment import environment
-from jaxconv.report.lock import sole_trainer
-from jaxconv.report.same_data import require_same_data
+from jaxconv.files import write_whole
+from jaxconv.runs import run_dir
+from jaxconv.runs.environment import environment
+from jaxconv.runs.lock import sole_trainer
+from jaxconv.runs.resumption import require_as_before
+from jaxconv.runs.signals import Stopped, StopRequest
 from jaxconv.terminal import fail
-from jaxconv.training.signals import Stopped, StopRequest
 
 KEPT = "what the last checkpoint holds is kept"
 MAY_DIFFER = (  # from visit to visit, as no result depends on them
@@ -69,32 +70,41 @@ def main(argv: Sequence[str]) -> int:
 def end(code: int) -> int:
     """Ends a failed process that trains with others at once: they would wait for each other."""
     if "jax" in sys.modules:
-        from jaxconv.training.job import leave
+        from jaxconv.runs.job import leave
 
         leave(code)
     return code
 
 
 def do_or_explain(
-    work: Callable[[ConfigDict], int],
+    work: Callable[..., int],
     config: ConfigDict,
     stop: StopRequest,
     member: Membership | None,
 ) -> int:
     """Does the work; whatever may go wrong in it becomes a line and exit code 1."""
-    from jaxconv.training import job
+    from jaxconv import build
+    from jaxconv.runs import job
+    from jaxconv.runs.facts import data_facts, facts
+
+    loaded = []
+
+    def load():
+        loaded.append(build.build_dataset(config))
+        return data_facts(loaded[0])
 
     try:
-        if member is not None:
-            job.join(*member)
-        return work(config)
+        if member is None:
+            return work(config)
+        job.join(*member, facts=facts(to_json_dict(config)), load=load)
+        return work(config, dataset=loaded[0])
     except Exception as error:
         stop.check()
         if job.is_loss(error):
             return end(fail(job.LOST_ANOTHER, job.LOST))
         message = explain(error)
         if message is not None:
-            return end(fail(message, 1))
+            return end(fail(message, getattr(error, "exit_code", 1)))
         with job.leaving(1):
             raise
 
@@ -103,8 +113,8 @@ def explain(error: Exception) -> str | None:
     """What to say to a user about an error; None if it is none of theirs."""
     from jax.errors import JaxRuntimeError
 
+    from jaxconv.runs.job import JobError
     from jaxconv.training.checkpoint import CheckpointError
-    from jaxconv.training.job import JobError
     from jaxconv.training.loop import Diverged
 
     known = (CheckpointError, DataCorrupt, DataUnavailable, Diverged, run_dir.RunDirError)
@@ -121,8 +131,8 @@ def explain(error: Exception) -> str | None:
 def dry_run(config: ConfigDict) -> int:
     """The dry run: two steps of each kind, an evaluated batch, a checkpoint; nothing is left."""
     from jaxconv import build
-    from jaxconv.devices import describe_devices
-    from jaxconv.training.memory import keep_freed_memory
+    from jaxconv.memory import keep_freed_memory
+    from jaxconv.runs.devices import describe_devices
     from jaxconv.training.rehearsal import rehearse
 
     keep_freed_memory()
@@ -144,29 +154,39 @@ def dry_run(config: ConfigDict) -> int:
     return 0
 
 
-def train(config: ConfigDict, *, workdir: Path, stop: StopRequest, events: bool) -> int:
+def train(
+    config: ConfigDict,
+    *,
+    workdir: Path,
+    stop: StopRequest,
+    events: bool,
+    dataset: Dataset | None = None,
+) -> int:
     """Trains, or goes on training, in `workdir`, and writes the report; returns the exit code.
 
     Args:
         events: whether to write TensorBoard event files too.
+        dataset: the config's, where it is loaded already.
     """
     from jaxconv import build
-    from jaxconv.devices import describe_devices, is_first_process
+    from jaxconv.memory import keep_freed_memory
     from jaxconv.report.html import write_report
-    from jaxconv.training.memory import keep_freed_memory
+    from jaxconv.runs.devices import describe_devices, is_first_process
+    from jaxconv.runs.facts import settings
 
     keep_freed_memory()
     build.build_pipeline(config)
     if not is_first_process():
-        return follow(config, stop)
+        return follow(config, stop, dataset)
     run = run_dir.create(workdir)
     with sole_trainer(run):
         device = describe_devices()
-        dataset = say_data(build.build_dataset(config))
+        dataset = say_data(dataset or build.build_dataset(config))
         run_dir.claim(run, to_json_dict(config), may_differ=MAY_DIFFER)
-        data = describe(dataset)
-        require_same_data(run, data)
-        run_dir.write_json(run.environment_json, environment(device) | {"data": data})
+        made = environment(device) | {"settings": settings(), "data": describe(dataset)}
+        for remark in require_as_before(run, made):
+            print(remark, flush=True)
+        run_dir.write_json(run.environment_json, made)
         state = fit_here(config, run, dataset, stop, events=events)
         if state is None:
             return stop.exit_code or 143
@@ -181,9 +201,9 @@ def fit_here(
     """The trained state, or None where training was asked to stop and has saved."""
     from jaxconv import build
     from jaxconv.models.summary import format_summary, summarize
-    from jaxconv.report.events import event_writer
+    from jaxconv.runs.events import event_writer
+    from jaxconv.runs.job import SharedCheckpoints, in_job
     from jaxconv.training.checkpoint import Checkpoints
-    from jaxconv.training.job import SharedCheckpoints, in_job
     from jaxconv.training.loop import Interrupted, go_on
 
     checkpoints = Checkpoints(run.checkpoints)
@@ -193,7 +213,7 @@ def fit_here(
     image_shape = dataset.train.images.shape[1:]
     model = build.build_model(config, len(dataset.class_names))
     summary = format_summary(summarize(model, image_shape), image_shape)
-    run_dir.write_text(run.summary_txt, summary + "\n")
+    write_whole(run.summary_txt, summary + "\n")
 
     progress = go_on(training.state, checkpoints)
     step = int(progress.state.step)
@@ -219,13 +239,13 @@ def fit_here(
         return None
 
 
-def follow(config: ConfigDict, stop: StopRequest) -> int:
+def follow(config: ConfigDict, stop: StopRequest, dataset: Dataset) -> int:
     """Trains along with process 0, which keeps the run directory; returns the exit code."""
     from jaxconv import build
-    from jaxconv.training.job import SharedCheckpoints
+    from jaxconv.runs.job import SharedCheckpoints
     from jaxconv.training.loop import Interrupted, go_on
 
-    training = build.build_training(config, build.build_dataset(config))
+    training = build.build_training(config, dataset)
     checkpoints = SharedCheckpoints(None, training.layout)
     progress = go_on(training.state, checkpoints)
     try:

@@ -6,7 +6,7 @@ The variables have the names and shapes of jaxconv's, so that both take the same
 import jax
 from flax import linen as nn
 
-from jaxconv.conv.depthwise_separable import DepthwiseSeparableConv
+from jaxconv.linen.convolutions import DepthwiseSeparableConv
 from jaxconv.models.s9 import ROWS, Row
 
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import jax
 
 import jaxconv
-from jaxconv.conv.arguments import conv_window, transpose_window
-from jaxconv.conv.window import adjoint_kernel, definition
+from jaxconv.ops.arguments import conv_window, transpose_window
+from jaxconv.ops.window import adjoint_kernel, definition
 
 PLAIN = {"stride": 1, "padding": 0, "dilation": 1}
 

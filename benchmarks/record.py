@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.figure import ratios
 from benchmarks.result import Result
-from jaxconv.report.environment import environment
+from jaxconv.runs.environment import environment
 
 OUT = Path("runs/benchmarks")
 

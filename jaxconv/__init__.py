@@ -1,17 +1,22 @@
 """Six convolutions with PyTorch's exact semantics, and the CIFAR-10 network built from them."""
 
-from jaxconv.conv.depthwise_separable import (
+from jaxconv.linen.convolutions import (
+    Conv,
     DepthwiseConv,
     DepthwiseSeparableConv,
-    depthwise_conv,
-    depthwise_separable_conv,
+    DilatedConv,
+    PointwiseConv,
+    SpatiallySeparableConv,
+    TransposeConv,
 )
-from jaxconv.conv.dilated import DilatedConv, dilated_conv
-from jaxconv.conv.pointwise import PointwiseConv, pointwise_conv
-from jaxconv.conv.spatially_separable import SpatiallySeparableConv, spatially_separable_conv
-from jaxconv.conv.standard import Conv, conv
-from jaxconv.conv.transpose import TransposeConv, transpose_conv
+from jaxconv.memory import keep_freed_memory
 from jaxconv.models.s9 import S9Net
+from jaxconv.ops.depthwise_separable import depthwise_conv, depthwise_separable_conv
+from jaxconv.ops.dilated import dilated_conv
+from jaxconv.ops.pointwise import pointwise_conv
+from jaxconv.ops.spatially_separable import spatially_separable_conv
+from jaxconv.ops.standard import conv
+from jaxconv.ops.transpose import transpose_conv
 from jaxconv.weights.pretrained import load_pretrained
 
 __all__ = [
@@ -27,6 +32,7 @@ __all__ = [
     "depthwise_conv",
     "depthwise_separable_conv",
     "dilated_conv",
+    "keep_freed_memory",
     "load_pretrained",
     "pointwise_conv",
     "spatially_separable_conv",

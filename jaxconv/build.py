@@ -24,6 +24,7 @@ from jaxconv.data.dataset import Dataset, first_available, limit
 from jaxconv.data.shapes10 import load_shapes10
 from jaxconv.models.s9 import S9Net
 from jaxconv.report.results import Results
+from jaxconv.runs.job import Agreement, in_job
 from jaxconv.training.epochs import (
     RunEpoch,
     make_device_epoch,
@@ -31,7 +32,6 @@ from jaxconv.training.epochs import (
     make_streamed_epoch,
     steps_of,
 )
-from jaxconv.training.job import Agreement, in_job
 from jaxconv.training.loop import fit, make_evaluate, predict
 from jaxconv.training.optim import one_cycle_sgd
 from jaxconv.training.parallel import OneDevice, make_layout

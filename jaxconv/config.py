@@ -7,7 +7,6 @@ Config objects stop at the door: only this file, ``command_line``, ``build.py``,
 and ``cli`` know that they exist.
 """
 
-import difflib
 import functools
 import importlib.util
 import json
@@ -20,6 +19,9 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict, config_dict
 
+from jaxconv.augment.pipeline import as_tuples
+from jaxconv.text import nearest, one_line, printable
+
 
 class ConfigError(Exception):
     """A mistake on the command line or in a config.
@@ -29,9 +31,7 @@ class ConfigError(Exception):
     """
 
     def __init__(self, message: object):
-        characters = (c if c.isprintable() else repr(c)[1:-1] for c in str(message))
-        text = "".join(characters)
-        super().__init__(text if len(text) <= 2000 else f"{text[:1000]} ... {text[-1000:]}")
+        super().__init__(printable(message))
 
 
 class Rule(NamedTuple):
@@ -101,8 +101,8 @@ def load_config(path: Path) -> ConfigDict:
     if not os.path.isfile(path):  # these two are False, too, of what can't be a path
         beside = path.parent.glob("[!_]*.py") if os.path.isdir(path.parent) else ()
         known = sorted(file.name for file in beside)
-        near = difflib.get_close_matches(path.name, known, n=1)
-        hint = f"did you mean {path.with_name(near[0])}?" if near else "name a Python file"
+        near = nearest(path.name, known)
+        hint = f"did you mean {path.with_name(near)}?" if near else "name a Python file"
         raise ConfigError(f"--config {path}: no such file; {hint}")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
@@ -129,7 +129,7 @@ def _failure(error: Exception, file: str | None) -> str:
     lines = [frame.lineno for frame in frames if frame.filename == file]
     lines += [error.lineno] if isinstance(error, SyntaxError) else []
     place = f"line {lines[-1]}" if lines else "it"
-    return f"{place} fails with {type(error).__name__}: {' '.join(str(error).split())}"
+    return f"{place} fails with {type(error).__name__}: {one_line(error, longest=1000)}"
 
 
 def validate(config: ConfigDict) -> None:
@@ -172,7 +172,7 @@ def from_json_dict(fields: Mapping[str, Any]) -> ConfigDict:
         ConfigError: a field breaks its rule, or these are no fields at all.
     """
     try:
-        config = ConfigDict(_tuples(fields))
+        config = ConfigDict(as_tuples(fields))
     except (AttributeError, TypeError, ValueError) as error:
         raise ConfigError(f"not the fields of a config: {error}") from error
     for name in field_paths(config):
@@ -182,9 +182,3 @@ def from_json_dict(fields: Mapping[str, Any]) -> ConfigDict:
             owner[leaf] = config_dict.placeholder(RULES[name].placeholder)
     validate(config)
     return config.lock()
-
-
-def _tuples(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _tuples(item) for name, item in value.items()}
-    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value

@@ -22,7 +22,7 @@ from jaxconv.data.dataset import Split
 from jaxconv.data.python_batch import parse_python_batch
 from jaxconv.interop.files import load_state_dict, save_state_dict
 from jaxconv.interop.torch import s9_variables
-from jaxconv.report import run_dir
+from jaxconv.runs import run_dir
 
 NUMBERS = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 1 << 62)
 

@@ -14,7 +14,7 @@ from jaxconv import cli
 from jaxconv.build import build_state_like
 from jaxconv.command_line import config_parser, parse_command_line
 from jaxconv.config import load_config, to_json_dict
-from jaxconv.report import run_dir
+from jaxconv.runs import run_dir
 from jaxconv.training.checkpoint import Checkpoints
 from jaxconv.training.epochs import empty_tally
 from jaxconv.training.loop import Progress

@@ -6,7 +6,7 @@ import pytest
 
 from jaxconv import cli
 from jaxconv.report.comparison import FIELDS, compare_curves, compare_table, look, read_record
-from jaxconv.report.run_dir import load
+from jaxconv.runs.run_dir import load
 
 
 def left_behind(folder, name, accuracies, *, data="cifar10", **config):

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAM = """
 import jax, jax.numpy as jnp
-from jaxconv.devices import require_devices
+from jaxconv.runs.devices import require_devices
 require_devices()
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 print(jax.jit(lambda x: jnp.sin(x) @ x)(jnp.ones((8, 8))).sum())

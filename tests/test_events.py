@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tensorboardX import proto, record_writer
 
-from jaxconv.report.events import TAGS, event_writer
+from jaxconv.runs.events import TAGS, event_writer
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -66,7 +66,7 @@ def test_going_on_forgets_what_came_after_the_checkpoint(tmp_path):
 
 def test_no_tensorflow_and_no_torch_is_imported(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from jaxconv.report.events import event_writer\n"
+        "import sys; from pathlib import Path; from jaxconv.runs.events import event_writer\n"
         f"with event_writer(Path({str(tmp_path)!r}), after_step=0): pass\n"
         "assert not {'tensorflow', 'torch', 'tensorboard'} & set(sys.modules)"
     )

@@ -21,7 +21,7 @@ from fuzz_targets import (
 from jaxconv.config import ConfigError
 from jaxconv.data import archive
 from jaxconv.data.dataset import DataCorrupt
-from jaxconv.report import run_dir
+from jaxconv.runs import run_dir
 
 FEW, MANY = 150, 13_000  # inputs for each target
 

@@ -1,7 +1,8 @@
 """The house rules that imports can break, read from the sources with ast.
 
-The arrows of the design point one way: configs -> train.py and cli -> training, report, data,
-augment, models -> conv. Config objects stop at the door; heavy libraries load where they are used.
+The arrows of the design point one way: configs -> train.py and cli -> runs, report, animation ->
+training, augment, data -> models -> linen -> ops. Config objects stop at the door; heavy libraries
+load where they are used.
 """
 
 import ast
@@ -17,19 +18,31 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 # Each part of the house, and the parts of the house that it may import.
+FOUNDATION = {"jaxconv.files", "jaxconv.text"}  # for all but the convolutions themselves
 MAY_IMPORT = {
-    "jaxconv": {"jaxconv.conv", "jaxconv.models", "jaxconv.interop", "jaxconv.weights"},
-    "jaxconv.conv": set(),
-    "jaxconv.models": {"jaxconv.conv"},
-    "jaxconv.data": set(),
-    "jaxconv.augment": set(),
-    "jaxconv.training": set(),
-    "jaxconv.report": {"jaxconv.conv"},
-    "jaxconv.interop": {"jaxconv.conv", "jaxconv.models"},
+    "jaxconv.files": set(),
+    "jaxconv.palette": set(),
+    "jaxconv.text": set(),
+    "jaxconv": {
+        "jaxconv.ops",
+        "jaxconv.linen",
+        "jaxconv.memory",
+        "jaxconv.models",
+        "jaxconv.weights",
+    },
+    "jaxconv.ops": set(),
+    "jaxconv.linen": {"jaxconv.ops"},
+    "jaxconv.models": {"jaxconv.linen", "jaxconv.ops"},
+    "jaxconv.data": FOUNDATION,
+    "jaxconv.augment": FOUNDATION,
+    "jaxconv.training": FOUNDATION,
+    "jaxconv.runs": {*FOUNDATION, "jaxconv.training", "jaxconv.config", "jaxconv.data"},
+    "jaxconv.report": {*FOUNDATION, "jaxconv.palette", "jaxconv.runs"},
+    "jaxconv.animation": {*FOUNDATION, "jaxconv.palette", "jaxconv.ops"},
+    "jaxconv.interop": {*FOUNDATION, "jaxconv.linen", "jaxconv.models"},
     "jaxconv.weights": {"jaxconv.interop", "jaxconv.models"},
-    "jaxconv.config": set(),
-    "jaxconv.command_line": {"jaxconv.config"},
-    "jaxconv.devices": {"jaxconv.config", "jaxconv.data"},
+    "jaxconv.config": {*FOUNDATION, "jaxconv.augment"},
+    "jaxconv.command_line": {"jaxconv.config", "jaxconv.text"},
     "jaxconv.__main__": {"jaxconv.cli"},
     "configs": set(),
 }
@@ -38,16 +51,19 @@ DOOR = {"train", "jaxconv.cli", "jaxconv.build", "jaxconv.config", "jaxconv.comm
 
 # Finer arrows inside a part: each of these imports only those before it, of the whole project.
 CHAINS = (
-    ("conv.geometry", "conv.window", "conv.rewrites", "conv.arithmetic", "conv.lowering"),
+    ("ops.geometry", "ops.window", "ops.xla.rewrites", "ops.xla.kernels", "ops.xla.lowering"),
     ("training.objective", "training.step"),
 )
-WITHOUT_JAX = ("jaxconv.data", "jaxconv.conv.geometry", "jaxconv.config", "jaxconv.command_line")
+WITHOUT_JAX = ("jaxconv.data", "jaxconv.ops.geometry", "jaxconv.config", "jaxconv.command_line")
 JAX = {"jax", "jaxlib", "flax", "optax", "chex", "orbax"}
 NEVER = {"tensorflow", "torch", "torchvision", "keras", "clu"}
 LATE = {  # heavy, and so imported inside functions, except in the modules that are about them
     "albumentations": (),
     "cv2": (),
-    "matplotlib": ("jaxconv.report.figures", "jaxconv.report.comparison", "jaxconv.report.animate"),
+    "matplotlib": (
+        "jaxconv.report.figures",
+        "jaxconv.report.comparison",
+    ),
     "orbax": ("jaxconv.training.checkpoint",),
     "shtab": (),
     "tensorboardX": (),
@@ -94,7 +110,7 @@ def within(name: str, parts) -> bool:
 
 
 def part_of(module: str) -> str:
-    """The part of the house a module belongs to: jaxconv.conv.standard is in jaxconv.conv."""
+    """The part of the house a module belongs to: jaxconv.ops.standard is in jaxconv.ops."""
     return (
         ".".join(module.split(".")[:2]) if module.startswith("jaxconv.") else module.split(".")[0]
     )
@@ -162,12 +178,12 @@ def test_imports_form_no_cycle():
 @pytest.mark.parametrize(
     ("file", "source", "why"),
     [
-        ("jaxconv/conv/standard.py", "from jaxconv.models import s9", "may import only []"),
-        ("jaxconv/conv/standard.py", "from ..models.s9 import S9Net", "may import only []"),
-        ("jaxconv/conv/geometry.py", "from jaxconv.conv import lowering", "may import only []"),
-        ("jaxconv/conv/geometry.py", "import jax.numpy as jnp", "must work without JAX"),
+        ("jaxconv/ops/standard.py", "from jaxconv.models import s9", "may import only []"),
+        ("jaxconv/ops/standard.py", "from ..models.s9 import S9Net", "may import only []"),
+        ("jaxconv/ops/geometry.py", "from jaxconv.ops.xla import lowering", "may import only []"),
+        ("jaxconv/ops/geometry.py", "import jax.numpy as jnp", "must work without JAX"),
         ("jaxconv/data/dataset.py", "def f():\n    from jax import jit", "must work without JAX"),
-        ("jaxconv/data/dataset.py", "import jaxconv.training.step", "may import only []"),
+        ("jaxconv/data/dataset.py", "import jaxconv.training.step", "may import only ["),
         ("jaxconv/training/step.py", "from jaxconv.training import loop", "may import only"),
         ("jaxconv/training/loop.py", "from jaxconv import cli", "nobody imports train.py"),
         ("jaxconv/training/loop.py", "import ml_collections", "stop at the door"),
@@ -181,7 +197,7 @@ def test_imports_form_no_cycle():
     ],
 )
 def test_a_planted_import_is_found(tmp_path, file, source, why):
-    house = ("conv/lowering", "models/s9", "training/loop", "training/step", "cli", "build")
+    house = ("ops/xla/lowering", "models/s9", "training/loop", "training/step", "cli", "build")
     for name in (*(f"jaxconv/{name}.py" for name in house), "train.py", "configs/s9.py", file):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
@@ -194,11 +210,11 @@ def test_a_planted_import_is_found(tmp_path, file, source, why):
 
 def test_what_the_house_allows_is_not_found(tmp_path):
     allowed = {
-        "jaxconv/conv/lowering.py": "import jax\nfrom jaxconv.conv.geometry import pair",
-        "jaxconv/conv/geometry.py": "import math",
+        "jaxconv/ops/xla/lowering.py": "import jax\nfrom jaxconv.ops.geometry import pair",
+        "jaxconv/ops/geometry.py": "import math",
         "jaxconv/augment/host.py": "def f():\n    import albumentations",
         "jaxconv/cli/runs.py": "from jaxconv import build\nimport ml_collections",
-        "jaxconv/build.py": "from jaxconv.conv import geometry\nimport ml_collections",
+        "jaxconv/build.py": "from jaxconv.ops import geometry\nimport ml_collections",
         "jaxconv/__main__.py": "from jaxconv.cli import main",
         "jaxconv/cli/__init__.py": "",
         "configs/s9_quick.py": "from configs import s9\nimport ml_collections",
@@ -209,7 +225,7 @@ def test_what_the_house_allows_is_not_found(tmp_path):
         (tmp_path / name).write_text(source)
     assert wrong_arrows(tmp_path) == []
     require_no_cycle(tmp_path)
-    (tmp_path / "jaxconv/conv/geometry.py").write_text("import jaxconv.conv.lowering")
+    (tmp_path / "jaxconv/ops/geometry.py").write_text("import jaxconv.ops.xla.lowering")
     with pytest.raises(graphlib.CycleError):
         require_no_cycle(tmp_path)
 
@@ -270,7 +286,7 @@ def test_config_and_data_run_without_jax():
     names = sorted(name for name in modules_in(ROOT) if within(name, ("jaxconv.data",)))
     block = "import sys; sys.modules['jax'] = sys.modules['flax'] = None\n"
     package = "import types; sys.modules['jaxconv'] = m = types.ModuleType('jaxconv')\n"
-    package += "m.__path__ = ['jaxconv']; sys.modules['jaxconv.conv'] = c = types.ModuleType('c')\n"
-    package += "c.__path__ = ['jaxconv/conv']\n"
-    modules = [*names, "jaxconv.config", "jaxconv.command_line", "jaxconv.conv.geometry"]
+    package += "m.__path__ = ['jaxconv']; sys.modules['jaxconv.ops'] = c = types.ModuleType('c')\n"
+    package += "c.__path__ = ['jaxconv/ops']\n"
+    modules = [*names, "jaxconv.config", "jaxconv.command_line", "jaxconv.ops.geometry"]
     run_python("-c", block + package + "\n".join(f"import {name}" for name in modules))

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 from report_case import NAMES, make_results, make_rows
 
-from jaxconv.report import run_dir
 from jaxconv.report.html import render_report, write_report
 from jaxconv.report.page import Markup, element, join
-from jaxconv.report.run_dir import RunDirError
+from jaxconv.runs import run_dir
+from jaxconv.runs.run_dir import RunDirError
 
 CONFIG = {"seed": 0, "augment": {"transforms": [["HorizontalFlip", {"p": 0.5}], ["Rotate", {}]]}}
 ENVIRONMENT = {"device": {"backend": "cpu", "kind": "TFRT cpu", "count": 1}, "git": None}

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tiny
 
-from jaxconv.conv.standard import conv
 from jaxconv.models.inside import feature_maps, grad_cam
 from jaxconv.models.s9 import S9Net
+from jaxconv.ops.standard import conv
 from jaxconv.report import figures, inside
 
 

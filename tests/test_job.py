@@ -17,8 +17,8 @@ from train_process import Train, metrics
 
 from jaxconv.command_line.job_flags import Membership, add_job_flags, membership
 from jaxconv.config import ConfigError
+from jaxconv.runs.job import LOST_ANOTHER
 from jaxconv.training.epochs import epoch_order
-from jaxconv.training.job import LOST_ANOTHER
 
 ROOT = Path(__file__).resolve().parents[1]
 SLURM = {  # as srun sets them for the first of two processes

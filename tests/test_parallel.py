@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxconv.conv.lowering import LOWERINGS
+from jaxconv.ops.xla.lowering import LOWERINGS
 
 ROOT = Path(__file__).resolve().parents[1]
 # A busy machine may hold up a device for longer than XLA waits by default.

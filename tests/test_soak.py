@@ -18,7 +18,7 @@ from tiny import PIPELINE, SHAPE, Net, examples
 
 from jaxconv.augment.device import make_device_augment, make_device_normalize
 from jaxconv.augment.pipeline import parse_pipeline
-from jaxconv.report import run_dir
+from jaxconv.runs import run_dir
 from jaxconv.training.checkpoint import Checkpoints
 from jaxconv.training.epochs import make_device_epoch
 from jaxconv.training.loop import fit, go_on, make_evaluate

@@ -17,10 +17,10 @@ from jaxconv import (
     SpatiallySeparableConv,
     TransposeConv,
 )
-from jaxconv.conv.geometry import receptive_field
-from jaxconv.models.layers import BatchNorm, Dropout, GlobalAvgPool, ReLU
+from jaxconv.linen.layers import BatchNorm, Dropout, GlobalAvgPool, ReLU
 from jaxconv.models.receptive_field import PIXELS, spread, union, window
 from jaxconv.models.summary import COLUMNS, format_summary, summarize
+from jaxconv.ops.geometry import receptive_field
 
 BLOCKS = (  # (Conv2d parameters of a block's layers, features, size)
     ((864,), 32, (32,)),

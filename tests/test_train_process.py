@@ -14,9 +14,9 @@ from train_process import CONFIG, ROOT, SMALL, STEPS, Train, final_digest, metri
 
 import train
 from jaxconv import build
-from jaxconv.report import run_dir
-from jaxconv.report.lock import sole_trainer
-from jaxconv.training.signals import Stopped, StopRequest
+from jaxconv.runs import run_dir
+from jaxconv.runs.lock import sole_trainer
+from jaxconv.runs.signals import Stopped, StopRequest
 
 # Runs train.py's main; tells of every host that was asked for and of what was imported.
 WATCHED = """
@@ -111,7 +111,7 @@ def outcome(capsys, *argv):
 @pytest.fixture(autouse=True)
 def untouched_allocator(monkeypatch):
     """These settings are for a process that trains, not for one that tests."""
-    monkeypatch.setattr("jaxconv.training.memory.keep_freed_memory", lambda: False)
+    monkeypatch.setattr("jaxconv.memory.keep_freed_memory", lambda: False)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from flax import linen as nn
 from jaxconv.augment.device import make_device_augment, make_device_normalize
 from jaxconv.augment.host import make_host_augment
 from jaxconv.augment.pipeline import parse_pipeline
-from jaxconv.conv.standard import Conv
-from jaxconv.models.layers import BatchNorm, Dropout
+from jaxconv.linen.convolutions import Conv
+from jaxconv.linen.layers import BatchNorm, Dropout
 from jaxconv.training.checkpoint import Checkpoints
 from jaxconv.training.epochs import (
     make_device_epoch,

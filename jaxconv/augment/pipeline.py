@@ -4,11 +4,11 @@ A pipeline is a sequence of (transform name, arguments) in the vocabulary of alb
 and both engines run it: `host` with albumentations, `device` as one jitted function.
 """
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jaxconv.augment.arguments import REQUIRED, TRANSFORMS
+from jaxconv.text import nearest
 
 
 class Transform(NamedTuple):
@@ -51,15 +51,14 @@ def parse_pipeline(spec: Sequence, *, engine: str = "device") -> tuple[Transform
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """The one-line message for a name that is not among the known, with the nearest that is."""
     known = list(known)
-    prefixes = [one for one in known if name.startswith(one)]  # fill_value was renamed to fill
-    near = prefixes or difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    near = nearest(name, known)
+    hint = f"; did you mean {near!r}?" if near else ""
     listed = f": expected one of {', '.join(known)}" if len(known) <= 20 else ""
     return f"unknown {what} {name!r}{listed}{hint}"
 
 
 def _parse_transform(entry: Any, engine: str) -> Transform:
-    entry = _tuples(entry)
+    entry = as_tuples(entry)
     if not isinstance(entry, tuple) or len(entry) != 2:
         raise ValueError(f"augmentation {entry!r}: expected a pair (name, arguments)")
     name, arguments = entry
@@ -109,8 +108,8 @@ def _check_together(name: str, arguments: Mapping[str, Any]) -> None:
             )
 
 
-def _tuples(value: Any) -> Any:
+def as_tuples(value: Any) -> Any:
     """Lists become tuples, at every depth."""
     if isinstance(value, Mapping):
-        return {name: _tuples(inner) for name, inner in value.items()}
-    return tuple(map(_tuples, value)) if isinstance(value, (list, tuple)) else value
+        return {name: as_tuples(inner) for name, inner in value.items()}
+    return tuple(map(as_tuples, value)) if isinstance(value, (list, tuple)) else value

@@ -6,7 +6,7 @@ from jaxconv.cli.parsers import add_out, config_parser
 from jaxconv.cli.pictures import save_picture
 from jaxconv.cli.subject import load_dataset
 from jaxconv.command_line import OneLineParser, parse_command_line
-from jaxconv.devices import require_devices
+from jaxconv.runs.devices import require_devices
 
 
 def stats_parser() -> OneLineParser:

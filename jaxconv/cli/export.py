@@ -9,7 +9,7 @@ from jaxconv.cli.parsers import network_parser
 from jaxconv.cli.subject import Subject, parse_subject
 from jaxconv.command_line import OneLineParser, path_named
 from jaxconv.config import ConfigError, to_json_dict
-from jaxconv.report import run_dir
+from jaxconv.runs import run_dir
 from jaxconv.weights.card import Card, Weights, save_weights
 
 _SELECTIONS = {

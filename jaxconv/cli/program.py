@@ -1,6 +1,5 @@
 """The program: which verb, and what to say when it fails."""
 
-import difflib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -12,8 +11,9 @@ from jaxconv.command_line import OneLineParser
 from jaxconv.config import ConfigError
 from jaxconv.data.dataset import DataCorrupt, DataUnavailable
 from jaxconv.data.image_files import ImageError
-from jaxconv.report.run_dir import RunDirError
+from jaxconv.runs.run_dir import RunDirError
 from jaxconv.terminal import fail
+from jaxconv.text import nearest
 
 
 class Verb(NamedTuple):
@@ -73,8 +73,8 @@ def _run(argv: Sequence[str]) -> None:
         case [name, *rest] if name in VERBS:
             VERBS[name].run(rest)
         case [name, *_]:
-            near = difflib.get_close_matches(name, VERBS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(VERBS)}"
+            near = nearest(name, VERBS)
+            hint = f"did you mean {near}?" if near else f"expected one of {', '.join(VERBS)}"
             raise ConfigError(f"{name}: unknown verb; {hint}")
         case _:
             raise ConfigError(f"no verb given; expected one of {', '.join(VERBS)}")

@@ -8,7 +8,7 @@ from jaxconv.cli.pictures import save_picture
 from jaxconv.cli.subject import dataset_of, parse_subject
 from jaxconv.command_line import OneLineParser
 from jaxconv.config import ConfigError
-from jaxconv.report import run_dir
+from jaxconv.runs import run_dir
 
 
 def evaluate_parser() -> OneLineParser:

@@ -12,8 +12,8 @@ from jaxconv.cli.parsers import DEFAULT_CONFIG
 from jaxconv.command_line import OneLineParser, describe_fields, override
 from jaxconv.config import ConfigError, field_paths, from_json_dict, load_config
 from jaxconv.data.dataset import Dataset
-from jaxconv.devices import require_devices
-from jaxconv.report import run_dir
+from jaxconv.runs import run_dir
+from jaxconv.runs.devices import require_devices
 
 NEEDED = (  # of a network's config, to use it
     "batch_size",

@@ -1,13 +1,13 @@
 """``--config.FIELD=VALUE``: the text of a command line as values of a config."""
 
 import ast
-import difflib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from jaxconv.config import ConfigError, allows_none, field_paths, get_field, validate
+from jaxconv.text import nearest
 
 
 def override(config: ConfigDict, arguments: Sequence[str], flags: Sequence[str]) -> ConfigDict:
@@ -53,10 +53,9 @@ def unknown(argument: str, flags: Sequence[str], fields: Sequence[str]) -> str:
         return f"{flag}: a group of fields; name one of {', '.join(group)}"
     if field == name:
         meant |= {known.lstrip("-"): known for known in flags}
-    inside = [known for known in meant if field and known.endswith(field)]
-    near = difflib.get_close_matches(field, meant, n=1) or inside
+    near = nearest(field, meant)
     if near:
-        return f"{argument}: unknown; did you mean {meant[near[0]]}?"
+        return f"{argument}: unknown; did you mean {meant[near]}?"
     return f"{argument}: unknown; expected one of {', '.join(meant.values())}"
 
 

@@ -1,7 +1,6 @@
 """State dicts in files: .safetensors both ways, and .pt where the user has PyTorch."""
 
 import importlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,8 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
+
+from jaxconv.files import write_whole
 
 
 def save_state_dict(
@@ -24,17 +25,6 @@ def save_state_dict(
         raise ValueError(f"a state dict is written as .safetensors, got {path}")
     arrays = {name: np.array(array, order="C") for name, array in state_dict.items()}
     write_whole(path, save(arrays, metadata and dict(metadata)))
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file and the folder it is in; one that exists is replaced by a whole one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def load_state_dict(path: str | Path) -> dict[str, np.ndarray]:

@@ -13,9 +13,11 @@ import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from jaxconv.conv.depthwise_separable import DepthwiseSeparableConv
-from jaxconv.conv.dilated import DilatedConv
-from jaxconv.conv.standard import Conv
+from jaxconv.linen.convolutions import (
+    Conv,
+    DepthwiseSeparableConv,
+    DilatedConv,
+)
 from jaxconv.models.s9 import ROWS, S9Net
 
 _HEAD = "conv_block14.0.weight"  # the original has no block 13

@@ -5,12 +5,15 @@ from typing import NamedTuple
 
 from flax import linen as nn
 
-from jaxconv.conv.depthwise_separable import DepthwiseConv, DepthwiseSeparableConv
-from jaxconv.conv.dilated import DilatedConv
-from jaxconv.conv.pointwise import PointwiseConv
-from jaxconv.conv.spatially_separable import SpatiallySeparableConv
-from jaxconv.conv.standard import Conv
-from jaxconv.conv.transpose import TransposeConv
+from jaxconv.linen.convolutions import (
+    Conv,
+    DepthwiseConv,
+    DepthwiseSeparableConv,
+    DilatedConv,
+    PointwiseConv,
+    SpatiallySeparableConv,
+    TransposeConv,
+)
 from jaxconv.models.summary import summarize
 
 

@@ -15,11 +15,11 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from jaxconv.conv.geometry import Pair, multiply_adds, pair, transpose_multiply_adds
-from jaxconv.conv.module import ConvModule
-from jaxconv.conv.transpose import TransposeConv
+from jaxconv.linen.convolutions import TransposeConv
+from jaxconv.linen.module import ConvModule
 from jaxconv.models.data_flow import LayerRule, Views, layer_views, mark
 from jaxconv.models.receptive_field import PIXELS, View, spread, window
+from jaxconv.ops.geometry import Pair, multiply_adds, pair, transpose_multiply_adds
 
 TORCH_NAMES = {
     "BatchNorm": "BatchNorm2d",

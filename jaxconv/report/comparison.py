@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from jaxconv.report.figures import BLUE, GREEN, MUTED, PURPLE, SERIES, VERMILION, dress, new_figure
-from jaxconv.report.run_dir import RunDir, RunDirError, flatten, read_json, read_metrics
+from jaxconv.runs.run_dir import RunDir, RunDirError, flatten, read_json, read_metrics
 
 FIELDS = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE)

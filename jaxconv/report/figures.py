@@ -21,8 +21,8 @@ from matplotlib.textpath import TextToPath
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
+from jaxconv.files import replacing
 from jaxconv.report import measures
-from jaxconv.report.run_dir import write_atomically
 
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#007A5A", "#A14D82"
 INK, MUTED, LINES = "#1B2430", "#5B6672", "#DDE2E8"
@@ -153,7 +153,8 @@ def calibration(probabilities: np.ndarray, labels: np.ndarray, *, title: str = "
 
 def save(figure: Figure, path: Path, dpi: int = 160) -> None:
     """Writes `figure` as PNG, whole or not at all, and makes the folder if need be."""
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=dpi))
+    with replacing(path) as file:
+        figure.savefig(file, format="png", dpi=dpi)
 
 
 def svg(figure: Figure) -> bytes:

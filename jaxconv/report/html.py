@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from jaxconv.report import figures, run_dir, sections
+from jaxconv.files import write_whole
+from jaxconv.report import figures, sections
 from jaxconv.report.page import Markup, document, element, section
 from jaxconv.report.results import Results
-from jaxconv.report.run_dir import RunDir
+from jaxconv.runs import run_dir
+from jaxconv.runs.run_dir import RunDir
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -32,7 +34,7 @@ def write_report(run: RunDir, results: Results) -> Path:
         environment=run_dir.read_json(run.environment_json),
         summary=run_dir.read_text(run.summary_txt),
     )
-    run_dir.write_text(run.report_html, page)
+    write_whole(run.report_html, page)
     return run.report_html
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxconv.report import figures, measures, run_dir
+from jaxconv.report import figures, measures
 from jaxconv.report.page import Markup, element, image, join, section, table, zoomable
 from jaxconv.report.results import Results
+from jaxconv.runs import run_dir
 
 Rows = Sequence[Mapping[str, Any]]
 

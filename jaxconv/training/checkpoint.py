@@ -17,6 +17,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxconv.text import one_line
+
 
 class CheckpointError(Exception):
     """A checkpoint can't be written or used; the message says which, why and what to do."""
@@ -115,7 +117,7 @@ class Checkpoints:
             with _LateCallsHushed():
                 leaves = _leaves(self._manager.restore(step, args=ocp.args.StandardRestore()))
         except Exception as error:  # of many kinds: Orbax's, TensorStore's, those of json
-            raise CheckpointDamaged(f"{place} can't be read ({_one_line(error)})") from error
+            raise CheckpointDamaged(f"{place} can't be read ({one_line(error)})") from error
         if digest != _digest(leaves, self._manager.metrics(step)):
             raise CheckpointDamaged(f"{place} does not hold what was saved there")
         expected = _leaves(like)
@@ -169,7 +171,7 @@ class Checkpoints:
                 self._manager.metadata(step)
             except Exception as error:  # of many kinds, as in restore
                 place = self.directory / str(step)
-                damaged[step] = f"{place} can't be read ({_one_line(error)})"
+                damaged[step] = f"{place} can't be read ({one_line(error)})"
         self._set_aside(damaged)
 
     def _set_aside(self, damaged: dict[int, str]) -> None:
@@ -196,7 +198,7 @@ class Checkpoints:
             yield
         except Exception as error:  # of many kinds, as in restore
             raise CheckpointError(
-                f"can't save a checkpoint in {self.directory} ({_one_line(error)}); those before "
+                f"can't save a checkpoint in {self.directory} ({one_line(error)}); those before "
                 "it are kept: make room, or mend what is said, and run the same command again"
             ) from error
 
@@ -217,11 +219,6 @@ def _digest(leaves: dict[str, np.ndarray], metrics: dict[str, float] | None) -> 
         digest.update(f"{path} {_describe(leaf)}\n".encode())
         digest.update(np.ascontiguousarray(leaf).tobytes())
     return digest.hexdigest()
-
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 160 else f"{text[:60]} ... {text[-100:]}"  # the cause comes last
 
 
 class _LateCallsHushed:

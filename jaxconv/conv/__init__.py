@@ -1,1 +1,0 @@
-"""Six convolutions: for each a pure function, and a Flax module of the same name in CamelCase."""

@@ -1,0 +1,1 @@
+"""Flax Linen modules with PyTorch's semantics: the convolutions, BatchNorm and Dropout."""

@@ -1,0 +1,102 @@
+"""The depthwise separable convolution: each channel filtered alone, then a 1x1 mix of them."""
+
+import jax
+
+from jaxconv.ops.arguments import IntOrPair, conv_window
+from jaxconv.ops.pointwise import pointwise_conv
+from jaxconv.ops.xla.primitives import convolve
+
+
+def depthwise_conv(
+    x: jax.Array,
+    kernel: jax.Array,
+    *,
+    stride: IntOrPair = 1,
+    padding: IntOrPair = 0,
+    dilation: IntOrPair = 1,
+) -> jax.Array:
+    """Filters every input channel with kernels of its own: groups = c_in.
+
+        y[b, h, w, i] = sum over k, l of kernel[k, l, 0, i]
+            * x[b, h*stride + k*dilation - padding, w*stride + l*dilation - padding, i // m]
+
+    Against the standard convolution: channels do not mix, and there is c_in times less work.
+
+    Args:
+        x: [b, h, w, c_in], floating point; b may be 0.
+        kernel: [kh, kw, 1, c_in*m] for a multiplier m of at least 1, dtype of x.
+        stride, padding, dilation: as in `conv`.
+
+    Returns:
+        [b, h', w', c_in*m] of the dtype of x, sizes as in `conv`.
+
+    Raises:
+        ValueError: as `conv`, or a kernel that is not [kh, kw, 1, c_in*m].
+
+    Cost:
+        h' * w' * kh * kw * c_in * m multiply-adds an image.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> depthwise_conv(jnp.ones((1, 5, 5, 3)), jnp.ones((3, 3, 1, 6)), padding=1).shape
+        (1, 5, 5, 6)
+
+    Source: Sifre, "Rigid-motion scattering for image classification" (2014).
+    Differs from torch.nn.functional.conv2d with groups=c_in in layout only.
+    """
+    shaped = kernel.ndim == x.ndim == 4 and kernel.shape[2] == 1
+    if not shaped or kernel.shape[3] % max(x.shape[3], 1):
+        raise ValueError(
+            f"a depthwise kernel must be [kh, kw, 1, c_in*multiplier] for x [b, h, w, c_in], "
+            f"got kernel {kernel.shape} and x {x.shape}"
+        )
+    window = conv_window(
+        x, kernel, stride=stride, padding=padding, dilation=dilation, groups=x.shape[3]
+    )
+    return convolve(x, kernel, window)
+
+
+def depthwise_separable_conv(
+    x: jax.Array,
+    depthwise_kernel: jax.Array,
+    pointwise_kernel: jax.Array,
+    *,
+    stride: IntOrPair = 1,
+    padding: IntOrPair = 0,
+    dilation: IntOrPair = 1,
+    pointwise_padding: IntOrPair = 0,
+) -> jax.Array:
+    """`depthwise_conv`, then `pointwise_conv`: a convolution with far fewer parameters.
+
+        y = pointwise_conv(depthwise_conv(x, depthwise_kernel), pointwise_kernel)
+
+    Against the standard convolution: the same receptive field, with kernels that are products
+    depthwise[k, l, 0, i] * pointwise[0, 0, i, o], and about kh * kw times fewer parameters.
+
+    Args:
+        x: [b, h, w, c_in], floating point; b may be 0.
+        depthwise_kernel: [kh, kw, 1, c_in*m], dtype of x.
+        pointwise_kernel: [1, 1, c_in*m, c_out], dtype of x.
+        stride, padding, dilation: of the depthwise half, as in `conv`.
+        pointwise_padding: pixels of zeros around what the depthwise half gave.
+
+    Returns:
+        [b, h', w', c_out] of the dtype of x, h' as in `conv` plus 2*pointwise_padding.
+
+    Raises:
+        ValueError: as the two halves.
+
+    Cost:
+        That of the two halves: h' * w' * c_in * m * (kh * kw + c_out) multiply-adds an image
+        without pointwise_padding.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> x, deep, point = jnp.ones((1, 5, 5, 3)), jnp.ones((3, 3, 1, 3)), jnp.ones((1, 1, 3, 10))
+        >>> depthwise_separable_conv(x, deep, point, padding=1).shape
+        (1, 5, 5, 10)
+
+    Source: Howard et al., "MobileNets" (2017); Chollet, "Xception" (2017).
+    """
+    y = depthwise_conv(x, depthwise_kernel, stride=stride, padding=padding, dilation=dilation)
+    return pointwise_conv(y, pointwise_kernel, padding=pointwise_padding)
