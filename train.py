@@ -1,7 +1,4 @@
-"""Trains the network that a config describes: the same as `jaxconv train`.
-
-python train.py --config configs/s9.py [--workdir DIR] [--config.FIELD=VALUE ...]
-"""
+"""Trains the network that a config describes: `python train.py` is the same as `jaxconv train`."""
 
 import sys
 

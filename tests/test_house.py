@@ -25,16 +25,16 @@ ROOT = Path(__file__).resolve().parents[1]
 FOUNDATION = {"jaxconv.errors", "jaxconv.files", "jaxconv.text"}  # for all but the convolutions
 NETWORK = {*FOUNDATION, "jaxconv.ops", "jaxconv.linen", "jaxconv.models"}
 RUNS = {*FOUNDATION, "jaxconv.training", "jaxconv.data"}
-PICTURES = {*RUNS, "jaxconv.runs", "jaxconv.ops", "jaxconv.models"}
 MAY_IMPORT = {
     "jaxconv": {*NETWORK, "jaxconv.memory", "jaxconv.weights"},
+    "jaxconv.palette": set(),
     "jaxconv.text": set(),
     "jaxconv.errors": {"jaxconv.text"},
     "jaxconv.files": set(),
     "jaxconv.memory": set(),
     "jaxconv.ops": set(),
     "jaxconv.linen": {"jaxconv.ops"},
-    "jaxconv.nnx": {"jaxconv.ops", "jaxconv.linen"},
+    "jaxconv.nnx": {"jaxconv.ops", "jaxconv.linen", "jaxconv.models"},
     "jaxconv.models": NETWORK - {"jaxconv.models"},
     "jaxconv.interop": NETWORK,
     "jaxconv.weights": {*NETWORK, "jaxconv.interop"},
@@ -42,8 +42,8 @@ MAY_IMPORT = {
     "jaxconv.augment": FOUNDATION,
     "jaxconv.training": FOUNDATION,
     "jaxconv.runs": RUNS,
-    "jaxconv.report": PICTURES,
-    "jaxconv.animation": {*PICTURES, "jaxconv.report"},
+    "jaxconv.report": {*FOUNDATION, "jaxconv.palette", "jaxconv.runs"},
+    "jaxconv.animation": {*FOUNDATION, "jaxconv.palette", "jaxconv.ops"},
     "jaxconv.explorer": FOUNDATION,
     "jaxconv.cli": None,  # all that is below it
     "jaxconv.__main__": {"jaxconv.cli"},
@@ -68,7 +68,6 @@ LATE = {  # heavy, and so imported inside functions, except in the modules that 
     "matplotlib": (
         "jaxconv.report.figures",
         "jaxconv.report.comparison",
-        "jaxconv.animation.animate",
     ),
     "orbax": ("jaxconv.training.checkpoint",),
     "shtab": (),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxconv.data.dataset import DataCorrupt, Split
+from jaxconv.data.dataset import DataCorrupt, DataUnavailable, Split, cannot_be_read, is_unreadable
 from jaxconv.files import replacing, write_whole
 from jaxconv.text import one_line
 
@@ -23,10 +23,20 @@ MANIFEST = "manifest.json"
 FILES = ("train_images.npy", "train_labels.npy", "test_images.npy", "test_labels.npy")
 
 
-def default_cache_dir(name: str) -> Path:
-    """`$XDG_CACHE_HOME/jaxconv/<name>`, else `~/.cache/jaxconv/<name>`."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "jaxconv" / name
+def home_dir() -> Path | None:
+    """The user's home; None for a user without one, as in some containers."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+def default_cache_dir(name: str) -> Path | None:
+    """`$XDG_CACHE_HOME/jaxconv/<name>`, else `~/.cache/jaxconv/<name>`; None without a home."""
+    if root := os.environ.get("XDG_CACHE_HOME"):
+        return Path(os.path.realpath(root)) / "jaxconv" / name
+    home = home_dir()
+    return home and home.resolve() / ".cache" / "jaxconv" / name
 
 
 def save_cache(directory: Path, train: Split, test: Split, *, origin: str) -> None:
@@ -52,6 +62,7 @@ def load_cache(directory: Path) -> tuple[Split, Split, str] | None:
 
     Raises:
         DataCorrupt: a file is missing, truncated or altered; the message names it.
+        DataUnavailable: a file is there but cannot be read.
     """
     path = directory / MANIFEST
     try:
@@ -68,6 +79,8 @@ def load_cache(directory: Path) -> tuple[Split, Split, str] | None:
     except Exception as error:  # json and np.load let through what their parsers raise
         if path.name == MANIFEST and isinstance(error, (FileNotFoundError, NotADirectoryError)):
             return None
+        if is_unreadable(error):
+            raise DataUnavailable(f"the decoded cache {cannot_be_read(path, error)}") from error
         raise DataCorrupt(f"the decoded cache is damaged: {path}: {_in_words(error)}") from error
     return train, test, origin
 

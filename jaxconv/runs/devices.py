@@ -41,7 +41,7 @@ def keep_compiled_programs() -> None:
     `JAX_COMPILATION_CACHE_DIR` names another folder, `JAX_ENABLE_COMPILATION_CACHE=0` keeps none.
     """
     folder = default_cache_dir("compiled")
-    if jax.config.jax_compilation_cache_dir is not None:
+    if jax.config.jax_compilation_cache_dir is not None or folder is None:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)

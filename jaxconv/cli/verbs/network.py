@@ -46,12 +46,13 @@ def costs(parser: OneLineParser, argv: Sequence[str]) -> None:
 
 
 def animate_parser(verb: str, words: str) -> OneLineParser:
-    from jaxconv.animation.scenes import VARIANTS, explain_options
+    from jaxconv.animation.cases import VARIANTS, explain_options
+    from jaxconv.animation.film import RATE
 
     parser = plain_parser(verb, words)
     parser.add_argument("variant", metavar="VARIANT", help=", ".join(VARIANTS))
     add_size_flags(parser, explain_options())
-    parser.add_argument("--fps", type=float, default=2.5, help="numbers a second; default 2.5")
+    parser.add_argument("--fps", type=float, default=RATE, help=f"steps a second; default {RATE:g}")
     film, png = path_named("--out", ".gif", ".mp4"), path_named("--still", ".png")
     parser.add_argument("--out", metavar="FILE", type=film, help="a film; default VARIANT.gif")
     words = "first, middle, last step; default none"
@@ -61,16 +62,16 @@ def animate_parser(verb: str, words: str) -> OneLineParser:
 
 def animate(parser: OneLineParser, argv: Sequence[str]) -> None:
     """Draws a convolution at work: a film, a still of three steps, or both."""
-    from jaxconv.animation import animate as films
-    from jaxconv.animation.scenes import MEANINGS, scene
+    from jaxconv.animation.cases import MEANINGS, case
+    from jaxconv.animation.film import save
 
     flags = parser.parse_args(argv)
     require_devices()
     try:
-        shown = scene(flags.variant, **{n: v for n, v in vars(flags).items() if n in MEANINGS})
+        shown = case(flags.variant, **{n: v for n, v in vars(flags).items() if n in MEANINGS})
         asked = [path for path in (flags.out, flags.still) if path]
         for path in asked or [absolute_path(f"{flags.variant}.gif")]:
-            films.save(shown, path, fps=flags.fps)
+            save(shown, path, fps=flags.fps)
             print(path)
     except ValueError as error:
         raise ConfigError(str(error)) from error

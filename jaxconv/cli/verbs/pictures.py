@@ -8,7 +8,7 @@ from jaxconv.text import printable
 
 def save_picture(figure: Any, path: Path) -> None:
     """Writes a matplotlib `figure` as PNG and prints where."""
-    from jaxconv.report.figures import save
+    from jaxconv.report.style import save
 
     save(figure, path)
     print(printable(path))

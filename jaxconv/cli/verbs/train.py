@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import shlex
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +17,7 @@ from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.config.file import config_path
 from jaxconv.cli.config.json_form import to_json_dict
 from jaxconv.cli.flag_types import path_named
-from jaxconv.cli.job_flags import add_job_flags, membership
+from jaxconv.cli.job_flags import Membership, add_job_flags, membership
 from jaxconv.cli.outcomes import is_out_of_memory
 from jaxconv.cli.parsers import OneLineParser, called_as, fields_parser
 from jaxconv.cli.terminal import say
@@ -29,8 +27,9 @@ from jaxconv.memory import keep_freed_memory
 from jaxconv.runs import job, run_dir
 from jaxconv.runs.devices import describe_devices, is_first_process
 from jaxconv.runs.environment import environment
+from jaxconv.runs.facts import data_facts, facts, settings
 from jaxconv.runs.lock import sole_trainer
-from jaxconv.runs.same_data import require_same_data
+from jaxconv.runs.resumption import require_as_before
 from jaxconv.runs.signals import StopRequest
 from jaxconv.text import printable
 
@@ -79,13 +78,34 @@ def train(parser: OneLineParser, argv: Sequence[str]) -> int:
     """Trains as `argv` says; returns the exit code."""
     with StopRequest() as stop, _knowing_what_is_kept(stop):
         config, flags = parse_command_line(parser, argv)
-        work = _work(config, flags, stop, again=[*called_as("train").split(), *argv])
         member = membership(flags)
-        if member and flags.dry_run:
-            raise ConfigError("--dry-run is for one process: leave out the flags of several")
-        if member:
-            job.join(*member)
-        return work()
+        if flags.dry_run:
+            if member:
+                raise ConfigError("--dry-run is for one process: leave out the flags of several")
+            return dry_run(config)
+        if flags.tensorboard and find_spec("tensorboardX") is None:
+            raise ConfigError("--tensorboard: not installed; pip install 'jaxconv[tensorboard]'")
+        dataset = None if member is None else _join(member, config)
+        return train_in(
+            flags.workdir or Path("runs") / flags.config.stem,
+            config,
+            stop,
+            dataset=dataset,
+            events=flags.tensorboard,
+            again=[*called_as("train").split(), *argv],
+        )
+
+
+def _join(member: Membership, config: ConfigDict) -> Dataset:
+    """Becomes one of several processes, which have all loaded the same data."""
+    loaded: list[Dataset] = []
+
+    def load() -> dict[str, Any]:
+        loaded.append(build_dataset(config))
+        return data_facts(loaded[0])
+
+    job.join(*member, facts=facts(to_json_dict(config)), load=load)
+    return loaded[0]
 
 
 @contextmanager
@@ -106,18 +126,6 @@ def _knowing_what_is_kept(stop: StopRequest) -> Iterator[None]:
     except KeyboardInterrupt as error:
         error.add_note(KEPT)
         raise
-
-
-def _work(
-    config: ConfigDict, flags: argparse.Namespace, stop: StopRequest, again: Sequence[str]
-) -> Callable[[], int]:
-    """What the flags ask for."""
-    if flags.dry_run:
-        return partial(dry_run, config)
-    if flags.tensorboard and find_spec("tensorboardX") is None:
-        raise ConfigError("--tensorboard: not installed; pip install 'jaxconv[tensorboard]'")
-    workdir = flags.workdir or Path("runs") / flags.config.stem
-    return partial(train_in, workdir, config, stop, events=flags.tensorboard, again=again)
 
 
 def dry_run(config: ConfigDict) -> int:
@@ -145,11 +153,18 @@ def dry_run(config: ConfigDict) -> int:
 
 
 def train_in(
-    workdir: Path, config: ConfigDict, stop: StopRequest, *, events: bool, again: Sequence[str]
+    workdir: Path,
+    config: ConfigDict,
+    stop: StopRequest,
+    *,
+    dataset: Dataset | None,
+    events: bool,
+    again: Sequence[str],
 ) -> int:
     """Trains, or goes on training, in `workdir`, and writes the report; returns the exit code.
 
     Args:
+        dataset: the config's, where it is loaded already.
         events: whether to write TensorBoard event files too.
         again: the command that goes on with it.
     """
@@ -159,15 +174,16 @@ def train_in(
     keep_freed_memory()
     pipeline = build_pipeline(config)
     if not is_first_process():
-        return follow(config, build_dataset(config), stop)
+        return follow(config, dataset, stop)
     run = run_dir.create(workdir)
     with sole_trainer(run):
         device = describe_devices()
-        dataset = say_data(build_dataset(config))
+        dataset = say_data(dataset or build_dataset(config))
         run_dir.claim(run, to_json_dict(config), may_differ=MAY_DIFFER)
-        data = describe(dataset)
-        require_same_data(run, data)
-        run_dir.write_json(run.environment_json, environment(device) | {"data": data})
+        made = environment(device) | {"settings": settings(), "data": describe(dataset)}
+        for remark in require_as_before(run, made):
+            say(printable(remark))
+        run_dir.write_json(run.environment_json, made)
         network = build_network(config, len(dataset.class_names), pipeline)
         state = fit_here(config, run, dataset, network, stop, events=events, again=again)
         if state is None:
@@ -199,7 +215,7 @@ def fit_here(
     if job.in_job():
         checkpoints = job.SharedCheckpoints(checkpoints, training.layout)
     image_shape = dataset.train.images.shape[1:]
-    summary = format_summary(summarize(network.model, image_shape), image_shape)
+    summary = format_summary(summarize(network.model, image_shape), image_shape, ["macs"])
     write_whole(run.summary_txt, summary + "\n")
 
     progress = go_on(training.state, checkpoints)
