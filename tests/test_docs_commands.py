@@ -21,8 +21,9 @@ import pytest
 from PIL import Image
 
 from jaxconv import cli
-from jaxconv.command_line import config_parser, parse_command_line
-from jaxconv.command_line.job_flags import add_job_flags, membership
+from jaxconv.cli.config.command_line import parse_command_line
+from jaxconv.cli.job_flags import membership
+from jaxconv.cli.verbs.train import train_parser
 from jaxconv.data.cache import save_cache
 from jaxconv.data.dataset import Split
 
@@ -175,9 +176,7 @@ def test_a_test_command_finds_tests(page, command):
 def test_a_process_of_several_has_the_flags_that_are_written(page, command):
     program = shlex.split(command.removesuffix("&"))
     argv = program[program.index("train.py") + 1 :]
-    parser = config_parser("train.py", "")
-    add_job_flags(parser)
-    _, flags = parse_command_line(parser, argv)
+    _, flags = parse_command_line(train_parser("train", ""), argv)
     assert membership(flags) is not None
 
 
