@@ -69,7 +69,8 @@ def _save_stablehlo(path: Path, trained: Trained) -> None:
     from jaxconv.interop.stablehlo import save_stablehlo
 
     step = trained.network.predict_step()
-    save_stablehlo(path, lambda images: step(trained.state, images))
+    shape = trained.network.image_shape
+    save_stablehlo(path, lambda images: step(trained.state, images), image_shape=shape)
 
 
 def card_of_run(trained: Trained, checkpoint: str) -> Card:
