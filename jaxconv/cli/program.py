@@ -75,7 +75,7 @@ VERBS: Mapping[str, Verb] = {
     ),
     "completion": Verb(
         "Prints a script for the shell that completes the command `jaxconv`.",
-        lambda parser, argv: completion.completion(parser, argv, all_parsers()),
+        lambda parser, argv: completion.completion(parser, argv, all_parsers),
         completion.completion_parser,
     ),
 }
