@@ -144,8 +144,8 @@ def dry_run(config: ConfigDict) -> int:
     with tempfile.TemporaryDirectory(prefix="jaxconv-") as folder:
         rehearse(
             training.state,
-            run_epoch=training.run_epoch,
-            evaluate=training.evaluate,
+            run_epoch=training.course.run_epoch,
+            evaluate=training.course.evaluate,
             test_count=len(few.test.labels),
             directory=Path(folder).resolve(),
             say=partial(print, flush=True),
@@ -217,7 +217,7 @@ def fit_here(
 
     progress = go_on(training.state, checkpoints)
     step = int(progress.state.step)
-    run_dir.truncate_metrics(run, after_epoch=step // training.steps_per_epoch)
+    run_dir.truncate_metrics(run, after_epoch=step // training.course.steps_per_epoch)
     events_dir = run.path / "tensorboard"
     writer = event_writer(events_dir, after_step=step) if events else nullcontext(lambda row: None)
 
@@ -227,11 +227,14 @@ def fit_here(
             def on_row(row):
                 run_dir.append_metrics(run, row)
                 write_events(row)
+
+            def on_saved(row):
                 print(format_row(row, config.epochs), flush=True)
 
             print(f"{'goes on' if step else 'starts'} at step {step} in {run.path}", flush=True)
             fit = build.build_fit(config, training)
-            state = fit(progress, checkpoints=checkpoints, on_row=on_row, should_stop=stop)
+            seen = {"on_row": on_row, "on_saved": on_saved, "should_stop": stop}
+            state = fit(progress, checkpoints=checkpoints, **seen)
             return training.layout.fetch(state)
     except Interrupted:
         again = shlex.join(["python", *sys.argv])

@@ -32,7 +32,7 @@ from jaxconv.training.epochs import (
     make_streamed_epoch,
     steps_of,
 )
-from jaxconv.training.loop import fit, make_evaluate, predict
+from jaxconv.training.loop import Course, SaveEvery, fit, make_evaluate, predict
 from jaxconv.training.optim import one_cycle_sgd
 from jaxconv.training.parallel import OneDevice, make_layout
 from jaxconv.training.step import (
@@ -53,11 +53,7 @@ class Training(NamedTuple):
 
     layout: OneDevice
     state: TrainState
-    run_epoch: RunEpoch
-    evaluate: Callable[[TrainState], dict[str, float]]
-    steps_per_epoch: int
-    steps_per_call: int
-    train_count: int
+    course: Course
 
 
 def build_dataset(config: ConfigDict) -> Dataset:
@@ -109,9 +105,8 @@ def build_training(config: ConfigDict, dataset: Dataset) -> Training:
     init_key = jax.random.fold_in(jax.random.key(config.seed), 1)
     state = init_train_state(model, tx, init_key, dataset.train.images.shape[1:])
     train_count = len(dataset.train.labels)
-    return Training(
-        layout, state, run_epoch, evaluate, steps_per_epoch, steps_per_call, train_count
-    )
+    course = Course(run_epoch, evaluate, steps_per_epoch, steps_per_call, train_count)
+    return Training(layout, state, course)
 
 
 def _build_epochs(
@@ -161,14 +156,9 @@ def build_fit(config: ConfigDict, training: Training) -> Callable[..., TrainStat
     together = {"agree": Agreement(training.layout)} if in_job() else {}
     return functools.partial(
         fit,
+        course=training.course,
         epochs=config.epochs,
-        steps_per_epoch=training.steps_per_epoch,
-        steps_per_call=training.steps_per_call,
-        train_count=training.train_count,
-        run_epoch=training.run_epoch,
-        evaluate=training.evaluate,
-        every_steps=config.checkpoint.every_steps,
-        every_minutes=config.checkpoint.every_minutes,
+        save_every=SaveEvery(config.checkpoint.every_steps, config.checkpoint.every_minutes),
         **together,
     )
 

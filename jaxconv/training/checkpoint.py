@@ -65,6 +65,7 @@ class Checkpoints:
         )
         self.directory = directory
         self.read_only = read_only
+        self._is_writing = False
         if not read_only:
             directory.mkdir(parents=True, exist_ok=True)
         self._hushed = _LateCallsHushed()
@@ -95,12 +96,24 @@ class Checkpoints:
         copy = jax.tree.map(np.array, tree)  # the next step overwrites the buffers of `tree`
         metrics = None if test_accuracy is None else {"test_accuracy": test_accuracy}
         with self._writing():
+            self._is_writing = True
             self._manager.save(
                 step,
                 args=ocp.args.StandardSave(copy),
                 metrics=metrics,
                 custom_metadata={"sha256": _digest(_leaves(copy), metrics)},
             )
+
+    def wait(self) -> None:
+        """Waits until the checkpoint saved last is written; costs nothing where it is.
+
+        Raises:
+            CheckpointError: it can't be written.
+        """
+        if self._is_writing:
+            with self._writing():
+                self._manager.wait_until_finished()
+            self._is_writing = False
 
     def restore(self, step: int, like: Any) -> Any:
         """The tree saved under `step`: NumPy arrays in the structure of `like`.
