@@ -32,6 +32,7 @@ from jaxconv.training.epochs import (
     make_streamed_epoch,
     steps_of,
 )
+from jaxconv.training.keys import run_keys
 from jaxconv.training.loop import Course, SaveEvery, fit, make_evaluate, predict
 from jaxconv.training.optim import one_cycle_sgd
 from jaxconv.training.parallel import OneDevice, make_layout
@@ -102,8 +103,8 @@ def build_training(config: ConfigDict, dataset: Dataset) -> Training:
     layout = make_layout(shard_state=config.get("shard_state", False))
     run_epoch, steps_per_call = _build_epochs(config, dataset, pipeline, model, tx, layout)
     evaluate = build_evaluate(config, dataset, layout)
-    init_key = jax.random.fold_in(jax.random.key(config.seed), 1)
-    state = init_train_state(model, tx, init_key, dataset.train.images.shape[1:])
+    key = run_keys(config.seed).weights
+    state = init_train_state(model, tx, key, dataset.train.images.shape[1:])
     train_count = len(dataset.train.labels)
     course = Course(run_epoch, evaluate, steps_per_epoch, steps_per_call, train_count)
     return Training(layout, state, course)
