@@ -133,6 +133,7 @@ def dry_run(config: ConfigDict) -> int:
     from jaxconv import build
     from jaxconv.memory import keep_freed_memory
     from jaxconv.runs.devices import describe_devices
+    from jaxconv.training.checkpoint import hushed
     from jaxconv.training.rehearsal import rehearse
 
     keep_freed_memory()
@@ -141,7 +142,7 @@ def dry_run(config: ConfigDict) -> int:
     dataset = say_data(build.build_dataset(config))
     few = build.first_batches(dataset, train=2, test=1, batch_size=config.batch_size)
     training = build.build_training(config, few)
-    with tempfile.TemporaryDirectory(prefix="jaxconv-") as folder:
+    with hushed(), tempfile.TemporaryDirectory(prefix="jaxconv-") as folder:
         rehearse(
             training.state,
             run_epoch=training.course.run_epoch,
@@ -203,7 +204,7 @@ def fit_here(
     from jaxconv.models.summary import format_summary, summarize
     from jaxconv.runs.events import event_writer
     from jaxconv.runs.job import SharedCheckpoints, in_job
-    from jaxconv.training.checkpoint import Checkpoints
+    from jaxconv.training.checkpoint import Checkpoints, hushed
     from jaxconv.training.loop import Interrupted, go_on
 
     checkpoints = Checkpoints(run.checkpoints)
@@ -222,7 +223,7 @@ def fit_here(
     writer = event_writer(events_dir, after_step=step) if events else nullcontext(lambda row: None)
 
     try:
-        with stop.deferred(), closing(checkpoints), writer as write_events:
+        with hushed(), stop.deferred(), closing(checkpoints), writer as write_events:
 
             def on_row(row):
                 run_dir.append_metrics(run, row)

@@ -115,14 +115,12 @@ def _of_run(workdir: Path, fields: Sequence[str], flags: Sequence[str], *, best:
         raise CheckpointError(f"{run.path} has no checkpoint; train in it first")
     checkpoints = Checkpoints(run.checkpoints, read_only=True)
     try:
-        step = checkpoints.best_step if best else checkpoints.latest_step
-        if step is None:
-            raise CheckpointError(f"{run.checkpoints} holds no whole checkpoint; train there first")
         made = run_dir.flatten(run_dir.read_json(run.environment_json))
         dataset = made.get("data.name")
         config = _overridden(trained, dataset, fields, flags)
         like = Progress(build_state_like(config, len(CLASS_NAMES[dataset])), empty_tally())
-        state = checkpoints.restore(step, like).state._replace(opt_state=())
+        step, progress = checkpoints.restore_chosen(like, best=best)
+        state = progress.state._replace(opt_state=())
     finally:
         checkpoints.close()
     return Subject(config, CLASS_NAMES[dataset], state, step, dataset, run.path, None)
