@@ -18,6 +18,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxconv.errors import JaxconvError
 from jaxconv.files import require_inside
 from jaxconv.text import one_line, printable
 
@@ -25,7 +26,7 @@ LATE = "Event loop is closed"
 MOST_ATTEMPTS = 20
 
 
-class CheckpointError(Exception):
+class CheckpointError(JaxconvError):
     """A checkpoint can't be written or used; the message says which, why and what to do."""
 
 
@@ -34,7 +35,7 @@ class CheckpointDamaged(CheckpointError):
 
 
 def _print(line: str) -> None:
-    print(printable(line), flush=True)
+    print(line, flush=True)
 
 
 class Checkpoints:
@@ -246,7 +247,8 @@ class Checkpoints:
             shutil.rmtree(aside, ignore_errors=True)
             aside.unlink(missing_ok=True)  # where it was a link or a file
             (self.directory / str(step)).rename(aside)
-            self._say(f"{reason}; it is now {aside.name}, and the one before it is used")
+            line = f"{reason}; it is now {aside.name}, and the one before it is used"
+            self._say(printable(line))
         if self._manager is not None:
             self._manager.reload()
 
