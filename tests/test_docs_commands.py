@@ -28,7 +28,8 @@ from jaxconv.data.dataset import Split
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {
-    path.name: path.read_text("utf-8") for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]
+    path.relative_to(ROOT).as_posix(): path.read_text("utf-8")
+    for path in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]
 }
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 SMALL = [
@@ -60,15 +61,20 @@ ALL = sorted(set(split_commands(blocks("bash"))))
 
 def kind(command: str) -> str | None:
     """Which rule a command falls under; None for none."""
+    here, train = r"(\.venv/bin/)?", r"(\.venv/bin/)?(python train\.py|jaxconv train)"
     rules = {
         r"python3 -m venv \.venv": "environment",
-        r"(\.venv/bin/)?pip install -e \S+": "installation",
-        r"(\.venv/bin/)?python -m pytest.*": "tests",
-        r"srun python train\.py .*": "SLURM",
-        r"(JAX_PLATFORMS=cpu )?python train\.py .* --coordinator .*": "one of several",
-        r"(\.venv/bin/)?python train\.py .*--help": "help",
-        r"(\.venv/bin/)?python train\.py --config .*": "training",
-        r"(\.venv/bin/)?python -m jaxconv .*": "verb",
+        rf"{here}pip install -e \S+": "installation",
+        rf"{here}pip (wheel|install --no-index) \S+ wheels \S+": "installation",
+        rf"{here}python -m pytest.*": "tests",
+        rf"{here}python -m sphinx .*": "site",
+        rf"{here}python -m benchmarks\.\w+ --help": "benchmark",
+        rf"srun {train} .*": "SLURM",
+        rf"(JAX_PLATFORMS=cpu )?{train} .* --coordinator .*": "one of several",
+        rf"{train} .*--help": "help",
+        rf"{train} --config .*": "training",
+        rf"{here}(python -m )?jaxconv explore": "window",
+        rf"{here}(python -m )?jaxconv .*": "verb",
     }
     return next((name for rule, name in rules.items() if re.fullmatch(rule, command)), None)
 
@@ -134,13 +140,12 @@ def test_no_command_hides_in_a_block_of_another_kind():
 
 def test_the_page_names_programs_that_exist():
     """Commands within sentences: their modules and verbs."""
-    spoken = re.findall(
-        r"`(?:\.venv/bin/)?python -m ([\w.]+) ?([a-z]+)?", "\n".join(PAGES.values())
-    )
-    assert len(spoken) > 5
-    for module, verb in spoken:
-        assert importlib.util.find_spec(module), module
-        assert module != "jaxconv" or not verb or verb in cli.VERBS
+    texts = "\n".join(PAGES.values())
+    modules = re.findall(r"`(?:\.venv/bin/)?python -m ([\w.]+)", texts)
+    verbs = re.findall(r"`(?:\.venv/bin/)?(?:python -m )?jaxconv ([a-z]+)", texts)
+    assert min(len(modules), len(verbs)) > 5
+    assert [module for module in modules if not importlib.util.find_spec(module)] == []
+    assert set(verbs) <= {*cli.VERBS, "train"}
     for flags in re.findall(
         r"`(?:python )?train\.py --config (\S+?)[` ]", "\n".join(PAGES.values())
     ):

@@ -10,6 +10,7 @@ from jaxconv.cli.subject import Subject, parse_subject
 from jaxconv.command_line import OneLineParser, path_named
 from jaxconv.config import ConfigError, to_json_dict
 from jaxconv.runs import run_dir
+from jaxconv.text import one_line
 from jaxconv.weights.card import Card, Weights, save_weights
 
 _SELECTIONS = {
@@ -79,39 +80,45 @@ def card_of_run(subject: Subject, checkpoint: str) -> Card:
         checkpoint: "last" or "best": how it was chosen.
 
     Raises:
-        RunDirError: the network is from within an epoch: nobody measured it.
+        RunDirError: the network is from within an epoch: nobody measured it. Or a file is damaged.
     """
     run = run_dir.load(subject.workdir)
-    rows = [row for row in run_dir.read_metrics(run) if row["step"] == subject.step]
+    rows = [row for row in run_dir.read_metrics(run) if row.get("step") == subject.step]
     if not rows:
         raise run_dir.RunDirError(
             f"{run.metrics_jsonl} has no row of step {subject.step}: the checkpoint is from within "
             "an epoch; go on with training, or give --checkpoint best"
         )
-    (row,), made = rows, run_dir.read_json(run.environment_json)
+    row, made = rows[-1], run_dir.read_json(run.environment_json)
     config = to_json_dict(subject.config)
     config["data"]["dir"] = None  # a place on this machine
     mean, std = _normalization(subject.config)
-    return Card(
-        network="S9Net",
-        dataset=subject.dataset,
-        class_names=subject.class_names,
-        mean=mean,
-        std=std,
-        test_accuracy=row["test_accuracy"],
-        test_loss=row["test_loss"],
-        selection=_SELECTIONS[checkpoint],
-        epoch=row["epoch"],
-        step=subject.step,
-        seed=config["seed"],
-        train_count=made["data"]["train"],
-        test_count=made["data"]["test"],
-        commit=made["git"] and made["git"]["commit"] + "+" * made["git"]["dirty"],
-        trained_utc=made["time_utc"],
-        device=f"{made['device']['count']} x {made['device']['kind']}",
-        versions=made["versions"],
-        config=config,
-    )
+    try:
+        return Card(
+            network="S9Net",
+            dataset=subject.dataset,
+            class_names=subject.class_names,
+            mean=mean,
+            std=std,
+            test_accuracy=row["test_accuracy"],
+            test_loss=row["test_loss"],
+            selection=_SELECTIONS[checkpoint],
+            epoch=row["epoch"],
+            step=subject.step,
+            seed=config["seed"],
+            train_count=made["data"]["train"],
+            test_count=made["data"]["test"],
+            commit=made["git"] and made["git"]["commit"] + "+" * made["git"]["dirty"],
+            trained_utc=made["time_utc"],
+            device=f"{made['device']['count']} x {made['device']['kind']}",
+            versions=made["versions"],
+            config=config,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise run_dir.RunDirError(
+            f"{run.path} does not tell all that a card needs ({one_line(error)}): "
+            f"{run.metrics_jsonl.name} or {run.environment_json.name} is damaged; restore it"
+        ) from error
 
 
 def _normalization(config: ConfigDict) -> tuple[tuple[float, ...], tuple[float, ...]]:
