@@ -236,3 +236,16 @@ def test_a_verb_does_what_is_written(page, command, home, tmp_path, monkeypatch,
 
 
 FILE_FLAGS = ("--out", "--still", "--safetensors", "--torch", "--stablehlo")
+
+
+def test_the_messages_that_a_page_explains_are_those_of_the_program():
+    """Quoted on the page of remedies, up to names and numbers in capitals."""
+    page = PAGES["docs/howto/troubleshoot.md"]
+    quoted = re.findall(r'^"([^"]+?)(?: \.\.\.)?"', page, re.MULTILINE)
+    quoted += re.findall(r"^`([a-z_ ]+)`$", page, re.MULTILINE)
+    assert len(quoted) > 5
+    sources = " ".join(path.read_text("utf-8") for path in ROOT.glob("jaxconv/**/*.py"))
+    program = re.sub(r'"\s+f?"', "", sources) + (ROOT / "train.py").read_text("utf-8")
+    for message in quoted:
+        pattern = re.sub(r"\b[A-Z]\b", r"\\{\\w+\\}", re.escape(message))
+        assert re.search(pattern, program), message
