@@ -212,7 +212,7 @@ def fit_here(
         checkpoints = SharedCheckpoints(checkpoints, training.layout)
     image_shape = dataset.train.images.shape[1:]
     model = build.build_model(config, len(dataset.class_names))
-    summary = format_summary(summarize(model, image_shape), image_shape)
+    summary = format_summary(summarize(model, image_shape), image_shape, ["macs"])
     write_whole(run.summary_txt, summary + "\n")
 
     progress = go_on(training.state, checkpoints)

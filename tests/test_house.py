@@ -32,6 +32,7 @@ MAY_IMPORT = {
     },
     "jaxconv.ops": set(),
     "jaxconv.linen": {"jaxconv.ops"},
+    "jaxconv.nnx": {"jaxconv.linen", "jaxconv.models", "jaxconv.ops"},
     "jaxconv.models": {"jaxconv.linen", "jaxconv.ops"},
     "jaxconv.data": FOUNDATION,
     "jaxconv.augment": FOUNDATION,

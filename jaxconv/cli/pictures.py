@@ -6,7 +6,7 @@ from typing import Any
 
 def save_picture(figure: Any, path: Path) -> None:
     """Writes a matplotlib `figure` as PNG and prints where."""
-    from jaxconv.report.figures import save
+    from jaxconv.report.style import save
 
     save(figure, path)
     print(path)
