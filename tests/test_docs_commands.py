@@ -21,8 +21,9 @@ import pytest
 from PIL import Image
 
 from jaxconv import cli
-from jaxconv.command_line import config_parser, parse_command_line
-from jaxconv.command_line.job_flags import add_job_flags, membership
+from jaxconv.cli.config.command_line import parse_command_line
+from jaxconv.cli.job_flags import membership
+from jaxconv.cli.verbs.train import train_parser
 from jaxconv.data.cache import save_cache
 from jaxconv.data.dataset import Split
 from jaxconv.weights.pretrained import PRETRAINED
@@ -164,7 +165,7 @@ def test_the_page_names_programs_that_exist():
     verbs = re.findall(r"`(?:\.venv/bin/)?(?:python -m )?jaxconv ([a-z]+)", texts)
     assert min(len(modules), len(verbs)) > 5
     assert [module for module in modules if not importlib.util.find_spec(module)] == []
-    assert set(verbs) <= {*cli.VERBS, "train"}
+    assert set(verbs) <= set(cli.VERBS)
     for flags in re.findall(
         r"`(?:python )?train\.py --config (\S+?)[` ]", "\n".join(PAGES.values())
     ):
@@ -192,10 +193,7 @@ def test_a_test_command_finds_tests(command):
 
 @pytest.mark.parametrize("command", of_kind("SLURM", "one of several"))
 def test_a_process_of_several_has_the_flags_that_are_written(command):
-    argv = words(command)[1:]
-    parser = config_parser("train.py", "")
-    add_job_flags(parser)
-    _, flags = parse_command_line(parser, argv)
+    _, flags = parse_command_line(train_parser("train", ""), words(command)[1:])
     assert membership(flags) is not None
 
 

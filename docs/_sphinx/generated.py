@@ -24,10 +24,10 @@ from sphinx.util.docutils import SphinxDirective
 from jaxconv.augment.arguments import REQUIRED, TRANSFORMS
 from jaxconv.augment.device import ONLY
 from jaxconv.cli import VERBS
-from jaxconv.command_line import config_parser
-from jaxconv.command_line.field_help import field_comments
-from jaxconv.command_line.job_flags import add_job_flags
-from jaxconv.config import RULES, allows_none, field_paths, get_field, load_config
+from jaxconv.cli.config.field_help import field_comments
+from jaxconv.cli.config.fields import RULES, allows_none, field_paths, get_field
+from jaxconv.cli.config.file import load_config
+from jaxconv.cli.program import all_parsers
 from jaxconv.interop.torch import s9_state_dict
 from jaxconv.weights.pretrained import load_pretrained
 
@@ -87,15 +87,14 @@ class RecipeTransforms(Generated):
 
 class Verbs(Generated):
     def lines(self) -> Iterator[str]:
-        for name, verb in VERBS.items():
-            yield from program(f"jaxconv {name}", verb.make_parser(), verb.run.__doc__)
+        for name, parser in all_parsers().items():
+            if name != "train":
+                yield from program(f"jaxconv {name}", parser, VERBS[name].words)
 
 
 class TrainingOptions(Generated):
     def lines(self) -> Iterator[str]:
-        parser = config_parser("train.py", "")
-        add_job_flags(parser)
-        yield from options(parser)
+        yield from options(all_parsers()["train"])
 
 
 class Transforms(Generated):

@@ -1,6 +1,6 @@
 """The flags by which several processes become one run; without them a process is alone.
 
-Nothing is guessed: SLURM's variables are read only where ``--slurm`` asks for it, since a process
+Nothing is guessed: SLURM's variables are read only where `--slurm` asks for it, since a process
 that somebody starts by hand inside a job of SLURM's sees them too.
 """
 
@@ -8,7 +8,7 @@ import argparse
 import re
 from typing import NamedTuple
 
-from jaxconv.config import ConfigError
+from jaxconv.cli.config.error import ConfigError
 
 FLAGS = "--coordinator HOST:PORT, --processes N and --process I"
 

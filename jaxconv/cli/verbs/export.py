@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ml_collections import ConfigDict
-
-from jaxconv.cli.parsers import network_parser
-from jaxconv.cli.subject import Subject, parse_subject
-from jaxconv.command_line import OneLineParser, path_named
-from jaxconv.config import ConfigError, to_json_dict
+from jaxconv.augment.transform import Transform
+from jaxconv.cli.config.error import ConfigError
+from jaxconv.cli.config.json_form import to_json_dict
+from jaxconv.cli.flag_types import path_named
+from jaxconv.cli.parsers import OneLineParser, network_parser
+from jaxconv.cli.verbs.trained import Trained, parse_trained
 from jaxconv.runs import run_dir
+from jaxconv.text import printable
 from jaxconv.weights.card import Card, Weights, save_weights
 
 _SELECTIONS = {
@@ -18,8 +19,8 @@ _SELECTIONS = {
 }
 
 
-def export_parser() -> OneLineParser:
-    parser = network_parser(export)
+def export_parser(verb: str, words: str) -> OneLineParser:
+    parser = network_parser(verb, words)
     for name, ending, words in (
         ("safetensors", ".safetensors", "weights and their card, for --weights"),
         ("torch", ".safetensors", "a PyTorch state dict, for safetensors.torch.load_file"),
@@ -35,44 +36,43 @@ def export_parser() -> OneLineParser:
     return parser
 
 
-def export(argv: Sequence[str]) -> None:
+def export(parser: OneLineParser, argv: Sequence[str]) -> None:
     """Writes a trained network for other programs: give one file or more."""
-    subject, flags = parse_subject(export_parser(), argv)
+    trained, flags = parse_trained(parser, argv)
     writers = {
-        "safetensors": lambda path: _save_weights(path, subject, flags.checkpoint),
-        "torch": lambda path: _save_torch(path, subject),
-        "stablehlo": lambda path: _save_stablehlo(path, subject),
+        "safetensors": lambda path: _save_weights(path, trained, flags.checkpoint),
+        "torch": lambda path: _save_torch(path, trained),
+        "stablehlo": lambda path: _save_stablehlo(path, trained),
     }
     asked = {name: path for name in writers if (path := getattr(flags, name))}
     if not asked:
         raise ConfigError(f"nothing to write; give --{', --'.join(writers)} or more of them")
     for name, path in asked.items():
         writers[name](path)
-        print(path)
+        print(printable(path))
 
 
-def _save_weights(path: Path, subject: Subject, checkpoint: str) -> None:
-    card = subject.card or card_of_run(subject, checkpoint)
-    save_weights(path, Weights(subject.state.variables, card))
+def _save_weights(path: Path, trained: Trained, checkpoint: str) -> None:
+    card = trained.card or card_of_run(trained, checkpoint)
+    save_weights(path, Weights(trained.state.variables, card))
 
 
-def _save_torch(path: Path, subject: Subject) -> None:
+def _save_torch(path: Path, trained: Trained) -> None:
     from jaxconv.interop.files import save_state_dict
     from jaxconv.interop.torch import s9_state_dict
 
-    state_dict = s9_state_dict(subject.state.variables, num_batches_tracked=subject.step)
+    state_dict = s9_state_dict(trained.state.variables, num_batches_tracked=trained.step)
     save_state_dict(path, state_dict, metadata={"format": "pt"})
 
 
-def _save_stablehlo(path: Path, subject: Subject) -> None:
-    from jaxconv.build import build_predict_step
+def _save_stablehlo(path: Path, trained: Trained) -> None:
     from jaxconv.interop.stablehlo import save_stablehlo
 
-    step = build_predict_step(subject.config, len(subject.class_names))
-    save_stablehlo(path, lambda images: step(subject.state, images))
+    step = trained.network.predict_step()
+    save_stablehlo(path, lambda images: step(trained.state, images))
 
 
-def card_of_run(subject: Subject, checkpoint: str) -> Card:
+def card_of_run(trained: Trained, checkpoint: str) -> Card:
     """What a weights file says of a run's network.
 
     Args:
@@ -81,28 +81,28 @@ def card_of_run(subject: Subject, checkpoint: str) -> Card:
     Raises:
         RunDirError: the network is from within an epoch: nobody measured it.
     """
-    run = run_dir.load(subject.workdir)
-    rows = [row for row in run_dir.read_metrics(run) if row["step"] == subject.step]
+    run = run_dir.load(trained.workdir)
+    rows = [row for row in run_dir.read_metrics(run) if row.get("step") == trained.step]
     if not rows:
         raise run_dir.RunDirError(
-            f"{run.metrics_jsonl} has no row of step {subject.step}: the checkpoint is from within "
+            f"{run.metrics_jsonl} has no row of step {trained.step}: the checkpoint is from within "
             "an epoch; go on with training, or give --checkpoint best"
         )
-    (row,), made = rows, run_dir.read_json(run.environment_json)
-    config = to_json_dict(subject.config)
+    row, made = rows[-1], run_dir.read_json(run.environment_json)
+    config = to_json_dict(trained.config)
     config["data"]["dir"] = None  # a place on this machine
-    mean, std = _normalization(subject.config)
+    mean, std = _normalization(trained.network.pipeline)
     return Card(
         network="S9Net",
-        dataset=subject.dataset,
-        class_names=subject.class_names,
+        dataset=trained.dataset,
+        class_names=trained.class_names,
         mean=mean,
         std=std,
         test_accuracy=row["test_accuracy"],
         test_loss=row["test_loss"],
         selection=_SELECTIONS[checkpoint],
         epoch=row["epoch"],
-        step=subject.step,
+        step=trained.step,
         seed=config["seed"],
         train_count=made["data"]["train"],
         test_count=made["data"]["test"],
@@ -114,11 +114,9 @@ def card_of_run(subject: Subject, checkpoint: str) -> Card:
     )
 
 
-def _normalization(config: ConfigDict) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation by which the config's images, in [0, 1], are normalised."""
-    from jaxconv.build import build_pipeline
-
-    given = [arguments for name, arguments in build_pipeline(config) if name == "Normalize"]
+def _normalization(pipeline: Sequence[Transform]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation by which images in [0, 1] are normalised."""
+    given = [arguments for name, arguments in pipeline if name == "Normalize"]
     if len(given) != 1:
         raise ConfigError(
             f"config.augment.transforms has {len(given)} of Normalize; a card tells of one"

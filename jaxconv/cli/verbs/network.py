@@ -2,27 +2,27 @@
 
 from collections.abc import Sequence
 
-from jaxconv.cli.parsers import plain_parser
-from jaxconv.command_line import OneLineParser, absolute_path, add_size_flags, path_named
-from jaxconv.config import ConfigError
+from jaxconv.cli.config.error import ConfigError
+from jaxconv.cli.flag_types import absolute_path, add_size_flags, path_named
+from jaxconv.cli.parsers import OneLineParser, plain_parser
 from jaxconv.runs.devices import require_devices
 
 
-def summary_parser() -> OneLineParser:
+def summary_parser(verb: str, words: str) -> OneLineParser:
     from jaxconv.models.summary import COLUMNS
 
-    parser = plain_parser(summary)
+    parser = plain_parser(verb, words)
     words = f"more of them, with commas between: {', '.join(COLUMNS)}; default none"
     parser.add_argument("--columns", metavar="NAMES", help=words)
     return parser
 
 
-def summary(argv: Sequence[str]) -> None:
+def summary(parser: OneLineParser, argv: Sequence[str]) -> None:
     """Prints the table of the network's layers."""
     from jaxconv.models.s9 import S9Net
     from jaxconv.models.summary import format_summary, summarize
 
-    flags = summary_parser().parse_args(argv)
+    flags = parser.parse_args(argv)
     require_devices()
     image_shape = (32, 32, 3)
     columns = flags.columns.split(",") if flags.columns else []
@@ -32,24 +32,24 @@ def summary(argv: Sequence[str]) -> None:
         raise ConfigError(f"--columns {flags.columns}: {error}") from error
 
 
-def costs_parser() -> OneLineParser:
-    return plain_parser(costs)
+def costs_parser(verb: str, words: str) -> OneLineParser:
+    return plain_parser(verb, words)
 
 
-def costs(argv: Sequence[str]) -> None:
+def costs(parser: OneLineParser, argv: Sequence[str]) -> None:
     """Prints what each convolution costs for the same job."""
     from jaxconv.models.cost import compare_costs, format_costs
 
-    costs_parser().parse_args(argv)
+    parser.parse_args(argv)
     require_devices()
     print(format_costs(compare_costs((32, 32, 32), 32)))
 
 
-def animate_parser() -> OneLineParser:
+def animate_parser(verb: str, words: str) -> OneLineParser:
     from jaxconv.animation.cases import VARIANTS, explain_options
     from jaxconv.animation.film import RATE
 
-    parser = plain_parser(animate)
+    parser = plain_parser(verb, words)
     parser.add_argument("variant", metavar="VARIANT", help=", ".join(VARIANTS))
     add_size_flags(parser, explain_options())
     parser.add_argument("--fps", type=float, default=RATE, help=f"steps a second; default {RATE:g}")
@@ -60,12 +60,12 @@ def animate_parser() -> OneLineParser:
     return parser
 
 
-def animate(argv: Sequence[str]) -> None:
+def animate(parser: OneLineParser, argv: Sequence[str]) -> None:
     """Draws a convolution at work: a film, a still of three steps, or both."""
     from jaxconv.animation.cases import MEANINGS, case
     from jaxconv.animation.film import save
 
-    flags = animate_parser().parse_args(argv)
+    flags = parser.parse_args(argv)
     require_devices()
     try:
         shown = case(flags.variant, **{n: v for n, v in vars(flags).items() if n in MEANINGS})

@@ -1,20 +1,29 @@
-"""``--config.FIELD=VALUE``: the text of a command line as values of a config."""
+"""`--config.FIELD=VALUE`: the text of a command line as values of a config.
+
+The default decides how VALUE is read: a tuple or list of numbers keeps its length, one of names may
+have any, one of anything else is a Python literal. A field may be None where the file declares it
+as `config_dict.placeholder(int)` or where its rule in `fields.RULES` allows None.
+"""
+
+from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ml_collections import ConfigDict
-
-from jaxconv.config import ConfigError, allows_none, field_paths, get_field, validate
+from jaxconv.cli.config.error import ConfigError
+from jaxconv.cli.config.fields import allows_none, field_paths, owner_of, validate
 from jaxconv.text import nearest
+
+if TYPE_CHECKING:
+    from ml_collections import ConfigDict
 
 
 def override(config: ConfigDict, arguments: Sequence[str], flags: Sequence[str]) -> ConfigDict:
-    """Sets the fields that ``arguments`` name, each read as its type; checks and locks ``config``.
+    """Sets the fields that `arguments` name, each read as its type; checks and locks `config`.
 
     Args:
-        arguments: ``--config.FIELD=VALUE``, or the two apart.
+        arguments: `--config.FIELD=VALUE`, or the two apart.
         flags: what else the command line takes, for a hint at what was meant.
 
     Raises:
@@ -29,7 +38,7 @@ def override(config: ConfigDict, arguments: Sequence[str], flags: Sequence[str])
 def _overrides(
     rest: Sequence[str], flags: Sequence[str], fields: list[str]
 ) -> Iterator[tuple[str, str]]:
-    """The pairs (field, text) in ``rest``, given as ``--config.a=1`` or ``--config.a 1``."""
+    """The pairs (field, text) in `rest`, given as `--config.a=1` or `--config.a 1`."""
     arguments = iter(rest)
     for argument in arguments:
         flag, equals, text = argument.partition("=")
@@ -43,7 +52,7 @@ def _overrides(
 
 
 def unknown(argument: str, flags: Sequence[str], fields: Sequence[str]) -> str:
-    """What to say to an argument that is neither one of the ``flags`` nor an override."""
+    """What to say to an argument that is neither one of the `flags` nor an override."""
     flag, _, _ = argument.partition("=")
     name = flag.lstrip("-")
     field = name.removeprefix("config.")
@@ -60,9 +69,8 @@ def unknown(argument: str, flags: Sequence[str], fields: Sequence[str]) -> str:
 
 
 def _override(config: ConfigDict, name: str, text: str) -> None:
-    """Sets the field ``name`` to what ``text`` says, read as the type that the field has."""
-    *groups, leaf = name.split(".")
-    group = get_field(config, ".".join(groups)) if groups else config
+    """Sets the field `name` to what `text` says, read as the type that the field has."""
+    group, leaf = owner_of(config, name)
     kind, default = group.get_type(leaf), group[leaf]
     if kind is type(None):
         raise ConfigError(
