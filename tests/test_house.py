@@ -41,6 +41,7 @@ MAY_IMPORT = {
     "jaxconv.animation": {*FOUNDATION, "jaxconv.palette", "jaxconv.ops"},
     "jaxconv.interop": {*FOUNDATION, "jaxconv.linen", "jaxconv.models"},
     "jaxconv.weights": {"jaxconv.interop", "jaxconv.models"},
+    "jaxconv.explorer": FOUNDATION,
     "jaxconv.config": {*FOUNDATION, "jaxconv.augment"},
     "jaxconv.command_line": {"jaxconv.config", "jaxconv.text"},
     "jaxconv.__main__": {"jaxconv.cli"},
