@@ -1,4 +1,4 @@
-"""The documentation site: python -m sphinx -W --keep-going docs docs/_build
+"""The documentation site: python -m sphinx -E -W --keep-going docs docs/_build
 
 Pages are Markdown (MyST). Reference pages are made from docstrings, parsers and configs by the
 extensions in _sphinx/. Nothing on a built page comes from another host.

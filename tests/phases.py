@@ -9,7 +9,9 @@ import os
 import sys
 import time
 
-import train
+from jaxconv import cli
+from jaxconv.cli.build import training as build
+from jaxconv.cli.verbs import train
 
 
 def main(marks, *argv):
@@ -28,12 +30,11 @@ def main(marks, *argv):
 
     train.fit_here = marked_fit
     mark("start-up", 0)
-    return train.main(argv)
+    return cli.main(["train", *argv])
 
 
 def mark_training(mark):
     """Wraps what `fit` is given: the steps, the evaluation and the checkpoints."""
-    from jaxconv import build
     from jaxconv.training.checkpoint import Checkpoints
 
     build_training, save = build.build_training, Checkpoints.save

@@ -21,14 +21,16 @@ import pytest
 from PIL import Image
 
 from jaxconv import cli
-from jaxconv.command_line import config_parser, parse_command_line
-from jaxconv.command_line.job_flags import add_job_flags, membership
+from jaxconv.cli.config.command_line import parse_command_line
+from jaxconv.cli.job_flags import membership
+from jaxconv.cli.verbs.train import train_parser
 from jaxconv.data.cache import save_cache
 from jaxconv.data.dataset import Split
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {
-    path.name: path.read_text("utf-8") for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]
+    path.relative_to(ROOT).as_posix(): path.read_text("utf-8")
+    for path in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]
 }
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 SMALL = [
@@ -60,15 +62,20 @@ ALL = sorted(set(split_commands(blocks("bash"))))
 
 def kind(command: str) -> str | None:
     """Which rule a command falls under; None for none."""
+    here, train = r"(\.venv/bin/)?", r"(\.venv/bin/)?(python train\.py|jaxconv train)"
     rules = {
         r"python3 -m venv \.venv": "environment",
-        r"(\.venv/bin/)?pip install -e \S+": "installation",
-        r"(\.venv/bin/)?python -m pytest.*": "tests",
-        r"srun python train\.py .*": "SLURM",
-        r"(JAX_PLATFORMS=cpu )?python train\.py .* --coordinator .*": "one of several",
-        r"(\.venv/bin/)?python train\.py .*--help": "help",
-        r"(\.venv/bin/)?python train\.py --config .*": "training",
-        r"(\.venv/bin/)?python -m jaxconv .*": "verb",
+        rf"{here}pip install -e \S+": "installation",
+        rf"{here}pip (wheel|install --no-index) \S+ wheels \S+": "installation",
+        rf"{here}python -m pytest.*": "tests",
+        rf"{here}python -m sphinx .*": "site",
+        rf"{here}python -m benchmarks\.\w+ --help": "benchmark",
+        rf"srun {train} .*": "SLURM",
+        rf"(JAX_PLATFORMS=cpu )?{train} .* --coordinator .*": "one of several",
+        rf"{train} .*--help": "help",
+        rf"{train} --config .*": "training",
+        rf"{here}(python -m )?jaxconv explore": "window",
+        rf"{here}(python -m )?jaxconv .*": "verb",
     }
     return next((name for rule, name in rules.items() if re.fullmatch(rule, command)), None)
 
@@ -134,13 +141,12 @@ def test_no_command_hides_in_a_block_of_another_kind():
 
 def test_the_page_names_programs_that_exist():
     """Commands within sentences: their modules and verbs."""
-    spoken = re.findall(
-        r"`(?:\.venv/bin/)?python -m ([\w.]+) ?([a-z]+)?", "\n".join(PAGES.values())
-    )
-    assert len(spoken) > 5
-    for module, verb in spoken:
-        assert importlib.util.find_spec(module), module
-        assert module != "jaxconv" or not verb or verb in cli.VERBS
+    texts = "\n".join(PAGES.values())
+    modules = re.findall(r"`(?:\.venv/bin/)?python -m ([\w.]+)", texts)
+    verbs = re.findall(r"`(?:\.venv/bin/)?(?:python -m )?jaxconv ([a-z]+)", texts)
+    assert min(len(modules), len(verbs)) > 5
+    assert [module for module in modules if not importlib.util.find_spec(module)] == []
+    assert set(verbs) <= {*cli.VERBS, "train"}
     for flags in re.findall(
         r"`(?:python )?train\.py --config (\S+?)[` ]", "\n".join(PAGES.values())
     ):
@@ -170,9 +176,7 @@ def test_a_test_command_finds_tests(page, command):
 def test_a_process_of_several_has_the_flags_that_are_written(page, command):
     program = shlex.split(command.removesuffix("&"))
     argv = program[program.index("train.py") + 1 :]
-    parser = config_parser("train.py", "")
-    add_job_flags(parser)
-    _, flags = parse_command_line(parser, argv)
+    _, flags = parse_command_line(train_parser("train", ""), argv)
     assert membership(flags) is not None
 
 

@@ -15,18 +15,22 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxconv.errors import JaxconvError
+
 _WORDS = ("reason", "origin")  # of a description; the rest are facts
 
 
-class DataUnavailable(Exception):
+class DataUnavailable(JaxconvError):
     """A source is not at hand; the message names the places tried and the remedy."""
 
 
 class NotInGivenFolder(DataUnavailable):
     """The folder that a user named does not have it: no reason to go on with something else."""
 
+    exit_code = 2
 
-class DataCorrupt(ValueError):
+
+class DataCorrupt(JaxconvError, ValueError):
     """A file is there, but is not what it should be; the message names it and the remedy."""
 
 

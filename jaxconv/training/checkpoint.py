@@ -17,10 +17,11 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxconv.errors import JaxconvError
 from jaxconv.text import one_line
 
 
-class CheckpointError(Exception):
+class CheckpointError(JaxconvError):
     """A checkpoint can't be written or used; the message says which, why and what to do."""
 
 

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
+from jaxconv.errors import JaxconvError
 from jaxconv.training.checkpoint import Checkpoints
 from jaxconv.training.epochs import RunEpoch, Tally, empty_tally
 from jaxconv.training.optim import current_rates
@@ -25,7 +26,7 @@ class Interrupted(Exception):
     """Training was asked to stop; everything is saved."""
 
 
-class Diverged(Exception):
+class Diverged(JaxconvError):
     """A loss was not finite; the message names the step, the rate and the last good checkpoint."""
 
 
