@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jaxconv import cli
 from jaxconv.explorer import page
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -107,3 +108,25 @@ def test_open_page_goes_to_the_state(monkeypatch, tmp_path, opens):
     assert page.open_page(copy, state="v=transpose&n=4") is opens
     assert asked == [f"{copy.as_uri()}#v=transpose&n=4"]
     assert "my%20page.html" in asked[0]
+
+
+def test_verb_opens_the_packages_page_and_says_where_it_is(monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(webbrowser, "open", lambda address: asked.append(address) or True)
+    assert cli.main(["explore"]) == 0
+    assert capsys.readouterr().out == f"{page.PAGE}\n"
+    assert asked == [page.PAGE.as_uri()]
+
+
+def test_verb_writes_a_copy_and_opens_none(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(webbrowser, "open", lambda address: pytest.fail(address))
+    out = tmp_path / "explorer.html"
+    assert cli.main(["explore", "--out", str(out), "--no-open"]) == 0
+    assert capsys.readouterr().out == f"{out}\n"
+    assert out.read_bytes() == page.PAGE.read_bytes()
+
+
+def test_verb_tells_where_no_browser_is(monkeypatch, capsys):
+    monkeypatch.setattr(webbrowser, "open", lambda address: False)
+    assert cli.main(["explore"]) == 0
+    assert "no browser was found: open this file in one" in capsys.readouterr().out

@@ -96,11 +96,10 @@ def test_keras_gives_the_shape_of_the_page(case):
 def test_command_makes_the_film_of_this_case(case):
     from jaxconv.animation.cases import MEANINGS
     from jaxconv.animation.cases import case as film
-    from jaxconv.cli.network import animate_parser
+    from jaxconv.cli.program import VERBS
 
     _, _, _, verb, *flags = shlex.split(case["animate"]["command"])
-    given = animate_parser().parse_args(flags)
+    given = VERBS[verb].make_parser(verb, "").parse_args(flags)
     options = {n: v for n, v in vars(given).items() if n in MEANINGS}
     shape = film(given.variant, **options).stages[-1].y.shape
-    assert verb == "animate"
     assert shape[-len(case["shape"]) :] == tuple(case["shape"])
