@@ -117,13 +117,10 @@ class S9Names(Generated):
         variables, _ = load_pretrained()
         yield from row("name in PyTorch", "shape there", "variable of S9Net")
         yield "|---|---|---|"
-        names = list(flatten_dict(variables, sep="/"))
-        shapes = map(np.shape, flatten_dict(variables, sep="/").values())
+        arrays = flatten_dict(variables, sep="/")
+        names = list(arrays)
         # Each variable is filled with its own number, so that it can be told in the state dict.
-        filled = {
-            name: np.full(shape, number)
-            for number, (name, shape) in enumerate(zip(names, shapes, strict=True))
-        }
+        filled = {name: np.full(arrays[name].shape, names.index(name)) for name in names}
         for name, array in s9_state_dict(unflatten_dict(filled, sep="/")).items():
             if name.endswith("num_batches_tracked"):
                 continue
@@ -149,10 +146,7 @@ def options(parser: argparse.ArgumentParser) -> Iterator[str]:
         value = action.metavar or "|".join(action.choices or ())
         value = "" if action.nargs == 0 else value
         name = max(action.option_strings, key=len, default="")
-        choices = "" if not action.choices or action.metavar is None else ""
-        yield from row(
-            code(f"{name} {value}".strip(), quote=False), sentence(action.help) + choices
-        )
+        yield from row(code(f"{name} {value}".strip(), quote=False), sentence(action.help))
     if getattr(parser, "takes_fields", False):
         yield from row(
             "`--config.FIELD=VALUE`", "Overrides a field of the config: [config](config.md)."

@@ -125,14 +125,12 @@ def _of_run(workdir: Path, fields: Sequence[str], flags: Sequence[str], *, best:
         raise CheckpointError(f"{run.path} has no checkpoint; train in it first")
     checkpoints = Checkpoints(run.checkpoints, read_only=True)
     try:
-        step = checkpoints.best_step if best else checkpoints.latest_step
-        if step is None:
-            raise CheckpointError(f"{run.checkpoints} holds no whole checkpoint; train there first")
         dataset, class_names = _trained_on(run, run_dir.read_json(run.environment_json))
         config = _overridden(config, dataset, fields, flags)
         network = build_network(config, len(class_names))
         like = Progress(state_like(network), empty_tally())
-        state = checkpoints.restore(step, like).state._replace(opt_state=())
+        step, progress = checkpoints.restore_chosen(like, best=best)
+        state = progress.state._replace(opt_state=())
     finally:
         checkpoints.close()
     return Trained(config, network, class_names, state, step, dataset, workdir=run.path)
