@@ -80,6 +80,7 @@ def test_relative_paths_and_a_tilde_are_understood(places, monkeypatch):
     path = archive_in(places / "data")
     dataset = load("data", cache_dir="cache")
     assert dataset.origin == f"archive {path}"
+    (places / "home").mkdir()
     archive_in(places / "home")
     assert load("~", cache_dir="cache").origin.startswith(f"decoded cache {places / 'cache'}")
 
