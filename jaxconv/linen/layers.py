@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from jaxconv.ops.xla.kernels import sum_over_pixels
+from jaxconv.ops.xla.sums import sum_over_pixels
 
 
 class ReLU(nn.Module):
