@@ -32,9 +32,10 @@ def setup(app: Sphinx) -> dict[str, bool]:
 
 
 def process_docstring(app, what, name, obj, options, lines: list[str]) -> None:
-    if is_module(obj):
-        lines[:] = without_section(lines, "Attributes") + field_table(obj)
-    lines[:] = literal_blocks(lines)
+    if is_module(obj) and fields_of(obj):
+        lines[:] = as_rst(without_section(lines, "Attributes")) + field_table(obj)
+    else:
+        lines[:] = as_rst(lines)
 
 
 def process_signature(app, what, name, obj, options, signature, returns):
@@ -47,19 +48,30 @@ def is_module(obj: object) -> bool:
     return inspect.isclass(obj) and issubclass(obj, nn.Module)
 
 
-def literal_blocks(lines: list[str]) -> list[str]:
-    """Puts `::` before each block that is indented further than the paragraph above it."""
+def as_rst(lines: list[str]) -> list[str]:
+    """Puts `::` before blocks that no section explains, and escapes the stars of prose.
+
+    A block is indented further than the paragraph above it. Stars are products and axes here,
+    never emphasis.
+    """
     done: list[str] = []
-    inside = None  # the indentation of the section that we are in
+    heading, literal = None, False  # the section that we are in; whether in a block
     for number, line in enumerate(lines):
-        indent = len(line) - len(line.lstrip())
-        if line and indent == 0:
-            inside = SECTION.match(line)
-        new_block = line.strip() and number > 1 and not lines[number - 1].strip()
-        if new_block and not inside and indent >= 4 and not done[-2].startswith(" " * 4):
-            done[-1:] = ["", "::", ""]
-        done.append(line)
+        indented = line.startswith("    ")
+        if line and not line.startswith(" "):
+            heading, literal = SECTION.match(line), False
+        if indented and not heading and number and not lines[number - 1].strip() and not literal:
+            literal = True
+            done += ["::", ""]
+        code = literal or (heading and heading[1] == "Example")
+        done.append(line if code else escaped(line))
     return done
+
+
+def escaped(line: str) -> str:
+    parts = line.split("`")
+    parts[::2] = [part.replace("*", r"\*") for part in parts[::2]]
+    return "`".join(parts)
 
 
 def without_section(lines: list[str], title: str) -> list[str]:
@@ -144,5 +156,5 @@ def field_table(module: type) -> list[str]:
         default = default_text(field)
         rows.append(f"   * - ``{field.name}``")
         rows.append(f"     - ``{default}``" if default else "     - required")
-        rows.append(f"     - {told[field.name]}")
+        rows.append(f"     - {escaped(told[field.name])}")
     return [*rows, ""]

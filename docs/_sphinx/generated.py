@@ -1,28 +1,35 @@
 """Directives whose content is read from the program: config fields, verbs, transforms.
 
-    ```{config-fields}        every field of configs/s9.py: type, default, meaning, what it takes
-    ```{verbs}                every verb: what it does, how it is called, its options
-    ```{program} train        the same of `python train.py`
-    ```{transforms}           the transforms of both engines, with their arguments and defaults
+```{config-fields}        every field of configs/s9.py: type, default, meaning, what it takes
+```{recipe-transforms}    the augmentation of configs/s9.py
+```{verbs}                every verb: what it does, how it is called, its options
+```{training-options}     the options of `train`
+```{transforms}           the transforms of both engines, with their arguments and defaults
+```{s9-names}             the names in a PyTorch state dict of S9Net
 """
 
 import argparse
+import pprint
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from flax.traverse_util import flatten_dict, unflatten_dict
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from jaxconv.augment.arguments import REQUIRED, TRANSFORMS
 from jaxconv.augment.device import ONLY
 from jaxconv.cli import VERBS
-from jaxconv.command_line import config_parser
-from jaxconv.command_line.field_help import field_comments
-from jaxconv.command_line.job_flags import add_job_flags
-from jaxconv.config import RULES, allows_none, field_paths, get_field, load_config
+from jaxconv.cli.config.field_help import field_comments
+from jaxconv.cli.config.fields import RULES, allows_none, field_paths, get_field
+from jaxconv.cli.config.file import load_config
+from jaxconv.cli.program import all_parsers
+from jaxconv.interop.torch import s9_state_dict
+from jaxconv.weights.pretrained import load_pretrained
 
 ROOT = Path(__file__).resolve().parents[2]
 FIELDS_FROM = ROOT / "configs" / "s9.py"
@@ -31,9 +38,11 @@ FIELDS_FROM = ROOT / "configs" / "s9.py"
 def setup(app: Sphinx) -> dict[str, bool]:
     directives: dict[str, type[Directive]] = {
         "config-fields": ConfigFields,
+        "recipe-transforms": RecipeTransforms,
         "verbs": Verbs,
         "training-options": TrainingOptions,
         "transforms": Transforms,
+        "s9-names": S9Names,
     }
     for name, directive in directives.items():
         app.add_directive(name, directive)
@@ -54,31 +63,38 @@ class Generated(SphinxDirective):
 class ConfigFields(Generated):
     def lines(self) -> Iterator[str]:
         config, told = load_config(FIELDS_FROM), field_comments(FIELDS_FROM)
-        yield from row("field", "type", "default", "meaning")
-        yield "|---|---|---|---|"
         for name in field_paths(config):
+            if name not in told:
+                raise ValueError(f"{FIELDS_FROM}: config.{name} has no comment that explains it")
             *groups, leaf = name.split(".")
             group = get_field(config, ".".join(groups)) if groups else config
             kind = group.get_type(leaf).__name__ + " or None" * allows_none(config, name)
-            default = "see [s9](../howto/train.md#the-configs)" if leaf == "transforms" else None
-            default = default or code(group[leaf])
+            shown = repr(group[leaf])
+            default = f"`{shown}`" if len(shown) < 60 else "that of the [recipe](#transforms-of-s9)"
             takes = f" Takes {RULES[name].expected}." if name in RULES else ""
-            if name not in told:
-                raise ValueError(f"{FIELDS_FROM}: config.{name} has no comment that explains it")
-            yield from row(code(name, quote=False), kind, default, f"{sentence(told[name])}{takes}")
+            yield from (f"`{name}`", f": {kind}, default {default}.", "")
+            yield from (f"  {sentence(told[name])}{takes}", "")
+
+
+class RecipeTransforms(Generated):
+    def lines(self) -> Iterator[str]:
+        yield "```python"
+        yield from pprint.pformat(
+            load_config(FIELDS_FROM).augment.transforms, width=76, sort_dicts=False
+        ).splitlines()
+        yield "```"
 
 
 class Verbs(Generated):
     def lines(self) -> Iterator[str]:
-        for name, verb in VERBS.items():
-            yield from program(f"jaxconv {name}", verb.make_parser(), verb.run.__doc__)
+        for name, parser in all_parsers().items():
+            if name != "train":
+                yield from program(f"jaxconv {name}", parser, VERBS[name].words)
 
 
 class TrainingOptions(Generated):
     def lines(self) -> Iterator[str]:
-        parser = config_parser("train.py", "")
-        add_job_flags(parser)
-        yield from options(parser)
+        yield from options(all_parsers()["train"])
 
 
 class Transforms(Generated):
@@ -94,6 +110,22 @@ class Transforms(Generated):
                 given = "required" if default is REQUIRED else code(default)
                 first = "" if number else code(name, quote=False)
                 yield from row(first, code(argument, quote=False), given, device)
+
+
+class S9Names(Generated):
+    def lines(self) -> Iterator[str]:
+        variables, _ = load_pretrained()
+        yield from row("name in PyTorch", "shape there", "variable of S9Net")
+        yield "|---|---|---|"
+        arrays = flatten_dict(variables, sep="/")
+        names = list(arrays)
+        # Each variable is filled with its own number, so that it can be told in the state dict.
+        filled = {name: np.full(arrays[name].shape, names.index(name)) for name in names}
+        for name, array in s9_state_dict(unflatten_dict(filled, sep="/")).items():
+            if name.endswith("num_batches_tracked"):
+                continue
+            shape = " x ".join(map(str, array.shape))
+            yield from row(f"`{name}`", shape, f"`{names[int(array.flat[0])]}`")
 
 
 def program(name: str, parser: argparse.ArgumentParser, doc: str) -> Iterator[str]:
@@ -114,8 +146,7 @@ def options(parser: argparse.ArgumentParser) -> Iterator[str]:
         value = action.metavar or "|".join(action.choices or ())
         value = "" if action.nargs == 0 else value
         name = max(action.option_strings, key=len, default="")
-        choices = "" if not action.choices or action.metavar is None else ""
-        yield from row(code(f"{name} {value}".strip(), quote=False), sentence(action.help) + choices)
+        yield from row(code(f"{name} {value}".strip(), quote=False), sentence(action.help))
     if getattr(parser, "takes_fields", False):
         yield from row(
             "`--config.FIELD=VALUE`", "Overrides a field of the config: [config](config.md)."

@@ -8,6 +8,7 @@ none; the checksums tell what happened to the files since.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import zlib
 from pathlib import Path
@@ -21,6 +22,8 @@ from jaxconv.text import one_line
 FORMAT = 1
 MANIFEST = "manifest.json"
 FILES = ("train_images.npy", "train_labels.npy", "test_images.npy", "test_labels.npy")
+
+log = logging.getLogger(__name__)
 
 
 def home_dir() -> Path | None:
@@ -53,6 +56,16 @@ def save_cache(directory: Path, train: Split, test: Split, *, origin: str) -> No
         files[file_name] = {"bytes": size, "crc32": crc32}
     manifest = {"format": FORMAT, "origin": origin, "files": files}
     write_whole(directory / MANIFEST, json.dumps(manifest, indent=2))
+
+
+def keep_cache(directory: Path, train: Split, test: Split, *, origin: str) -> None:
+    """`save_cache` where that is possible; else a warning, as the next start decodes again."""
+    try:
+        save_cache(directory, train, test, origin=origin)
+    except OSError as error:
+        log.warning(
+            "the decoded cache %s cannot be written (%s); going on without", directory, error
+        )
 
 
 def load_cache(directory: Path) -> tuple[Split, Split, str] | None:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from jaxconv.data.archive import CLASS_NAMES, find_archive, read_archive
-from jaxconv.data.cache import default_cache_dir, home_dir, load_cache, save_cache
+from jaxconv.data.cache import default_cache_dir, home_dir, keep_cache, load_cache
 from jaxconv.data.dataset import (
     DataCorrupt,
     Dataset,
@@ -70,7 +70,7 @@ def load_cifar10(
     if trouble is not None:
         log.warning("%s; made anew from %s", trouble, origin)
     if cache:
-        _save(cache, train, test, origin)
+        keep_cache(cache, train, test, origin=origin)
     return Dataset("cifar10", train, test, CLASS_NAMES, origin)
 
 
@@ -149,11 +149,3 @@ def _usual_tfds_dirs() -> list[Path]:
     from_env, home = os.environ.get("TFDS_DATA_DIR"), home_dir()
     places = [Path(os.path.realpath(os.path.expanduser(from_env)))] if from_env else []
     return list(dict.fromkeys([*places, *([home / "tensorflow_datasets"] if home else [])]))
-
-
-def _save(cache: Path, train: Split, test: Split, origin: str) -> None:
-    """Keeps the data for the next run if that is possible."""
-    try:
-        save_cache(cache, train, test, origin=origin)
-    except OSError as error:
-        log.warning("the decoded cache %s cannot be written (%s); going on without", cache, error)

@@ -26,6 +26,7 @@ export function App() {
       <header class="top">
         <div>
           <h1>Convolutions, number by number</h1>
+          <p class="lead">Point at a number to see what it is made of. Change any option, any number.</p>
         </div>
         <nav aria-label="Parts of the page" class="tabs">
           {(Object.keys(TABS) as Tab[]).map((key) => (

@@ -32,7 +32,9 @@ export function ChainView() {
           <button key={name} type="button" onClick={() => { pick(null); set({ chain: each }); }}>{name}</button>
         ))}
       </div>
-      <Diagram chain={chain} rows={rows} seen={seen} output={output} onPick={pick} />
+      <div class="scroll">
+        <Diagram chain={chain} rows={rows} seen={seen} output={output} onPick={pick} />
+      </div>
       <div class="chain-facts">
         <Patch size={chain.size} seen={seen[0]} />
         <p role="status">

@@ -90,7 +90,7 @@ function Picture({ pixels, result }: { pixels: ArrayLike<number>; result: Result
     <figure class="pixels">
       <Pixels rgb={pixels} />
       <svg viewBox="0 0 32 32" aria-hidden="true">
-        {bottom >= top && right >= left && <rect x={left} y={top} width={right - left + 1} height={bottom - top + 1} />}
+        {[0, 1].map((i) => <rect key={i} x={left} y={top} width={Math.max(0, right - left + 1)} height={Math.max(0, bottom - top + 1)} />)}
       </svg>
       <figcaption>The frame is what the chosen number sees: {Math.max(0, bottom - top + 1)}×{Math.max(0, right - left + 1)} pixels.</figcaption>
     </figure>

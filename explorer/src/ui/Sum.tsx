@@ -1,5 +1,6 @@
 /** What is active, in words and numbers: a sum written out, or all that a number reaches. */
 
+import { Fragment } from "preact";
 import type { Link, Target } from "../math/links";
 import { inputIndex, outputIndex, weightIndex } from "../math/stage";
 import { active, activeLinks, edit, hover, numbers, pin, set, state, steps } from "./store";
@@ -8,7 +9,7 @@ import { factor, number, plural } from "./text";
 export function Sum() {
   const { step, target } = active.value;
   const links = activeLinks.value;
-  const held = pin.value !== null && hover.value === null;
+  const held = pin.value !== null && JSON.stringify(pin.value) === JSON.stringify(active.value);
   return (
     <section class="sum" aria-label="What is chosen">
       <header>
@@ -72,10 +73,12 @@ function Written({ links }: { links: readonly Link[] }) {
         <p key={channel}>
           {channels.length > 1 && <span class="channel-name">channel {channel + 1}: </span>}
           {links.filter((l) => l.channel === channel).map((link, i) => (
-            <span key={i} class={`term${link.input ? "" : " zero"}`}>
+            <Fragment key={i}>
               {i > 0 && " + "}
-              <i class="x">{factor(link.x)}</i>·<i class="w">{factor(link.weight)}</i>
-            </span>
+              <span class={`term${link.input ? "" : " zero"}`}>
+                <i class="x">{factor(link.x)}</i>·<i class="w">{factor(link.weight)}</i>
+              </span>
+            </Fragment>
           ))}{" "}
           = <b>{number(partial(channel))}</b>
         </p>

@@ -28,7 +28,7 @@ export function TransposeView() {
         <h3 id="painting">Painting: each input paints the kernel</h3>
         <p>
           Every input number paints the kernel, times itself, into the output,{" "}
-          {by(step.options.stride, dims)} apart. Where paint overlaps, it adds up.{" "}
+          {apart(step, dims)} apart. Where paint overlaps, it adds up.{" "}
           {crops(step) && "Padding then crops the striped border away. "}
           {extra(step) && "Output padding adds the last rows and columns."}
         </p>
@@ -73,6 +73,11 @@ export function TransposeView() {
 
 const crops = (step: Step): boolean => step.options.padding.some(([low]) => low > 0);
 const extra = (step: Step): boolean => step.options.outputPadding.some((n) => n > 0);
+
+function apart(step: Step, dims: 1 | 2): string {
+  const [down, across] = step.options.stride;
+  return dims === 1 || down === across ? plural(across, "place") : `${down} down and ${across} across`;
+}
 
 function zeros(step: Step): string {
   const holes = step.options.stride.map((stride) => stride - 1);

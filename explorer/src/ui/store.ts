@@ -168,11 +168,17 @@ export function edit(step: number, target: Target, value: number): void {
 
 /** Light, dark, or as the system has it; not part of a link. */
 export const theme = signal<"system" | "light" | "dark">("system");
-const systemDark = matchMedia("(prefers-color-scheme: dark)");
-const asSystem = signal(systemDark.matches);
-systemDark.addEventListener("change", (event) => (asSystem.value = event.matches));
+const asSystem = media("(prefers-color-scheme: dark)");
+export const narrow = media("(max-width: 860px)");
 /** For what is drawn on a canvas, which no style sheet reaches. */
 export const dark = computed(() => (theme.value === "system" ? asSystem.value : theme.value === "dark"));
+
+function media(query: string) {
+  const list = matchMedia(query);
+  const matches = signal(list.matches);
+  list.addEventListener("change", (event) => (matches.value = event.matches));
+  return matches;
+}
 
 export const fragment = computed(() => format(state.value));
 
