@@ -4,7 +4,6 @@ import importlib
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +13,7 @@ from safetensors.numpy import load_file
 
 from jaxconv import S9Net, cli, load_pretrained
 from jaxconv.cli.build.network import build_network
-from jaxconv.cli.config.file import load_config
+from jaxconv.cli.config.file import DEFAULT_CONFIG, load_config
 from jaxconv.cli.verbs.export import card_of_run
 from jaxconv.cli.verbs.trained import Trained
 from jaxconv.data.shapes10 import load_shapes10
@@ -130,8 +129,9 @@ def test_nothing_to_write_is_refused(capsys):
 
 @pytest.fixture
 def run_of_step_10(tmp_path):
-    """A run's files after one epoch, and the trained that a verb makes of them."""
-    config = load_config(Path(__file__).parents[1] / "configs" / "s9_quick.py")
+    """A run's files after one epoch, and the network that a verb makes of them."""
+    config = load_config(DEFAULT_CONFIG)
+    network = build_network(config, 10)
     row = {"epoch": 1, "step": 10, "test_accuracy": 50.0, "test_loss": 1.5}
     environment = {
         "time_utc": "2026-01-01T00:00:00+00:00",
@@ -144,7 +144,6 @@ def run_of_step_10(tmp_path):
     (tmp_path / "environment.json").write_text(json.dumps(environment))
     (tmp_path / "metrics.jsonl").write_text(json.dumps(row) + "\n")
     names = tuple(f"class {number}" for number in range(10))
-    network = build_network(config, 10)
     trained = Trained(config, network, names, None, 10, "shapes10", workdir=tmp_path)
     return trained, environment, row
 
