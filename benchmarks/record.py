@@ -37,7 +37,7 @@ def show(found: Iterable[Result]) -> list[Result]:
 
 def finish(benchmark: str, found: Sequence[Result], out: Path) -> int:
     """Writes results and their figure to `out`; returns 1 if one has to be discarded, else 0."""
-    from jaxconv.report.figures import save
+    from jaxconv.report.style import save
 
     where = machine()
     out.mkdir(parents=True, exist_ok=True)

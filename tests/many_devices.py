@@ -19,8 +19,9 @@ from test_lowering import CASES, ROWS
 from tiny import TRAIN, TinyRun, examples, stop_after, timeless
 
 from jaxconv.models.s9 import S9Net
+from jaxconv.ops.standard import conv
 from jaxconv.ops.window import Window, output_hw
-from jaxconv.ops.xla import lowering
+from jaxconv.ops.xla.partition import partitioned_convolve, partitioned_kernel_gradient
 from jaxconv.runs.job import Agreement, SharedCheckpoints, join
 from jaxconv.training.checkpoint import Checkpoints
 from jaxconv.training.loop import Interrupted
@@ -72,27 +73,35 @@ def lowering_error(layout, row, x_shape, kernel_shape, window):
     x, kernel, cotangent = (
         rng.normal(size=shape).astype(np.float32) for shape in (x_shape, kernel_shape, y_shape)
     )
-    alone = jax.jit(passes, static_argnums=(3, 4))(x, kernel, cotangent, window, row)
+    whole = partial(passes, row.forward, row.kernel_gradient)
+    alone = jax.jit(whole, static_argnums=3)(x, kernel, cotangent, window)
     if x_shape[0] % 4 == 0:
         x, cotangent = layout.batch((x, cotangent))
-    together = on_mesh(layout)(x, kernel, cotangent, window, row)
+    together = divided(row)(x, kernel, cotangent, window)
     return max(
         float(np.abs(np.asarray(ours) - np.asarray(theirs)).max() / (np.abs(theirs).max() or 1))
         for ours, theirs in zip(together, alone, strict=True)
     )
 
 
-def passes(x, kernel, cotangent, window, row):
-    gradient = partial(row.kernel_gradient, window=window, kernel_shape=kernel.shape)
-    return row.forward(x, kernel, window), lowering.summed_over_devices(gradient, x, cotangent)
+def passes(forward, kernel_gradient, x, kernel, cotangent, window):
+    return forward(x, kernel, window), kernel_gradient(x, cotangent, window, kernel.shape)
 
 
-def on_mesh(layout):
-    def run(*arguments):
-        with jax.sharding.use_abstract_mesh(layout.mesh.abstract_mesh):
-            return passes(*arguments)
+def divided(row):
+    """The two passes by a row, divided over devices as the lowering of a convolution does it."""
 
-    return jax.jit(run, static_argnums=(3, 4))
+    def forward(x, kernel, window):
+        return partitioned_convolve(row.forward, window)(x, kernel)
+
+    def kernel_gradient(x, cotangent, window, kernel_shape):
+        def run(x, cotangent, window):
+            shape = (*kernel_shape[:2], x.shape[3] // window.groups, cotangent.shape[3])
+            return row.kernel_gradient(x, cotangent, window, shape)
+
+        return partitioned_kernel_gradient(run, window)(x, cotangent)
+
+    return jax.jit(partial(passes, forward, kernel_gradient), static_argnums=3)
 
 
 def gradient_traffic():
@@ -101,7 +110,33 @@ def gradient_traffic():
     window = Window((1, 1), ((1, 1), (1, 1)), (1, 1), (1, 1), 1)
     x, kernel = np.ones((64, 16, 16, 8), np.float32), np.ones((3, 3, 8, 8), np.float32)
     x = layout.batch(x)
-    return traffic(on_mesh(layout).lower(x, kernel, x, window, ROWS["canonical"]))
+    return traffic(divided(ROWS["canonical"]).lower(x, kernel, x, window))
+
+
+def mapped_gradients():
+    """How far kernel gradients of a mapped convolution are from those of one device, by name."""
+    mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    rng, errors = np.random.default_rng(0), {}
+    for groups in (1, 2):
+        x = rng.normal(size=(4, 6, 7, 4)).astype(np.float32)
+        kernel = rng.normal(size=(3, 3, 4 // groups, 6)).astype(np.float32)
+        split = jax.device_put(x, jax.NamedSharding(mesh, jax.P("data")))
+
+        def one(kernel, x, groups=groups):
+            return (conv(x[None], kernel, padding=1, groups=groups) ** 2).sum()
+
+        def all_of_them(kernel, x, one=one):
+            return jax.vmap(one, (None, 0))(kernel, x).sum()
+
+        gradients = {
+            "grad of vmap": jax.jit(jax.grad(all_of_them)),
+            "vmap of grad": jax.jit(jax.vmap(jax.grad(one), (None, 0))),
+        }
+        for name, gradient in gradients.items():
+            alone, together = gradient(kernel, x), gradient(kernel, split)
+            error = np.abs(np.asarray(together) - np.asarray(alone)).max()
+            errors[f"{name}, groups {groups}"] = float(error / np.abs(alone).max())
+    return errors
 
 
 def step_traffic():
@@ -158,7 +193,7 @@ def job(engine, directory, stop_after_calls, coordinator, processes, process):
     return {"rows": timeless(rows), "read": images.read, "step": checkpoints.latest_step}
 
 
-TASKS = (curves, job, lowerings, gradient_traffic, step_traffic)
+TASKS = (curves, job, lowerings, gradient_traffic, mapped_gradients, step_traffic)
 
 if __name__ == "__main__":
     jax.config.update("jax_numpy_rank_promotion", "raise")

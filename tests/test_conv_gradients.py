@@ -85,11 +85,19 @@ def test_a_bfloat16_kernel_gradient_does_not_saturate(function):
     assert float(gradient[0, 0, 0, 0]) == 4096
 
 
-@each_variant
-def test_forward_mode_is_refused_by_name(variant):
-    x, *kernels = variant.samples[0].arrays(dtype=np.float32)
-    with pytest.raises(TypeError, match=r"can't apply forward-mode .*jvp.* custom_vjp"):
-        jax.jvp(lambda x: variant.function(x, *kernels, **variant.samples[0].options), (x,), (x,))
+@each_sample
+def test_forward_mode_equals_differences(variant, sample):
+    # Linear in each argument, so that one step in all of them at once differs by known terms.
+    arrays, directions = sample.arrays(seed=3), sample.arrays(seed=5)
+    with jax.enable_x64(True):
+        _, tangent = jax.jvp(
+            lambda *args: variant.function(*args, **sample.options), arrays, directions
+        )
+    expected = 0
+    for place, direction in enumerate(directions):
+        moved = [*arrays[:place], direction, *arrays[place + 1 :]]
+        expected = expected + variant.reference(*moved, **sample.options)
+    assert difference(tangent, expected) < 1e-14
 
 
 @st.composite

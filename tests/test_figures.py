@@ -15,7 +15,7 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 from report_case import NAMES, make_images, make_results, make_rows
 
-from jaxconv.report import figures, measures
+from jaxconv.report import figures, measures, style
 
 LONG = tuple(f"WWWW {name} with a $name_{{ that & goes on <and on>" for name in NAMES)
 TITLE = "Something about shapes10"
@@ -131,11 +131,14 @@ def test_misclassified_shows_the_first_ten_mistakes_as_the_document_does(mistake
 @pytest.mark.parametrize("epochs", [1, 7])
 def test_curves_draw_the_rows(epochs):
     rows = make_rows(epochs)
-    fields = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
-    for field, axes in zip(fields, figures.curves(rows, title=TITLE).axes, strict=True):
-        line = axes.lines[0]
-        np.testing.assert_array_equal(line.get_xdata(), np.arange(1, epochs + 1))
-        np.testing.assert_array_equal(line.get_ydata(), [row[field] for row in rows])
+    figure = figures.curves(rows, title=TITLE)
+    for kind, axes in zip(("loss", "accuracy"), figure.axes, strict=True):
+        for field, line in zip((f"train_{kind}", f"test_{kind}"), axes.lines[::2], strict=True):
+            np.testing.assert_array_equal(line.get_xdata(), np.arange(1, epochs + 1))
+            np.testing.assert_array_equal(line.get_ydata(), [row[field] for row in rows])
+        names = [text.get_text().split()[0] for text in axes.get_legend().get_texts()]
+        assert names == ["training", "test"]
+        assert len({line.get_linestyle() for line in axes.lines[::2]}) == 2
         assert all(tick == round(tick) for tick in axes.get_xticks())
     for field, axes in zip(
         ("lr", "momentum"), figures.schedule(rows, title=TITLE).axes, strict=True
@@ -144,7 +147,7 @@ def test_curves_draw_the_rows(epochs):
 
 
 def test_one_epoch_leaves_a_visible_mark():
-    marked = np.asarray(to_image(figures.curve(make_rows(1), "test_accuracy")))
+    marked = np.asarray(to_image(figures.curve(make_rows(1), "accuracy")))
     vermilion = np.abs(marked[..., :3].astype(int) - [0xD5, 0x5E, 0x00]).sum(axis=-1) < 30
     assert vermilion.sum() > 20
 
@@ -211,7 +214,7 @@ def test_pixels_are_enlarged_without_blur():
 @pytest.mark.parametrize("channels", [1, 3])
 def test_png_keeps_every_pixel(channels):
     image = make_images(1, channels=channels)[0]
-    read = np.asarray(Image.open(io.BytesIO(figures.png(image))))
+    read = np.asarray(Image.open(io.BytesIO(style.png(image))))
     np.testing.assert_array_equal(read.reshape(image.shape), image)
 
 
@@ -226,13 +229,13 @@ def test_grey_images_are_drawn_over_the_whole_range():
 def test_save_writes_a_picture_of_the_size_asked_for(tmp_path):
     path = tmp_path / "figures" / "curves.png"
     figure = Figure(figsize=(4, 3))
-    figures.save(figure, path, dpi=50)
+    style.save(figure, path, dpi=50)
     assert Image.open(io.BytesIO(path.read_bytes())).size == (200, 150)
     assert [file.name for file in path.parent.iterdir()] == ["curves.png"]
 
 
 def test_svg_holds_no_address_that_a_page_would_fetch():
-    text = figures.svg(figures.curve(make_rows(3), "lr")).decode()
+    text = style.svg(figures.curve(make_rows(3), "lr")).decode()
     assert "<image" not in text
     assert "<script" not in text
 
@@ -246,8 +249,8 @@ def test_drawing_leaves_no_global_state():
 def test_no_display_is_asked_for():
     code = """if True:
         import sys
-        from jaxconv.report import figures
+        from jaxconv.report import figures, style
         rows = [{"epoch": 1, "lr": 0.1}]
-        figures.svg(figures.curve(rows, "lr"))
+        style.svg(figures.curve(rows, "lr"))
         assert "matplotlib.pyplot" not in sys.modules"""
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

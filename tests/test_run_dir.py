@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from jaxconv.files import replacing, write_whole
 from jaxconv.runs import run_dir
 from jaxconv.runs.environment import environment, git_state
 from jaxconv.runs.run_dir import RunDirError
@@ -195,14 +196,15 @@ def test_a_kill_while_a_file_is_rewritten_leaves_a_whole_file(run):
 
 
 def test_a_failed_write_leaves_the_version_before_and_no_litter(run):
-    run_dir.write_text(run.summary_txt, "before")
+    write_whole(run.summary_txt, "before")
 
-    def write(file):
-        file.write(b"half")
-        raise OSError("disk full")
+    def write():
+        with replacing(run.summary_txt) as file:
+            file.write(b"half")
+            raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        run_dir.write_atomically(run.summary_txt, write)
+        write()
     assert run_dir.read_text(run.summary_txt) == "before"
     assert [path.name for path in run.path.iterdir()] == ["summary.txt"]
 

@@ -1,7 +1,7 @@
 """A convolution one output number at a time: what is read, by which weights, and what comes out.
 
-Plain data for whoever draws it. Places are counted on the field: the input with the zeros that its
-padding puts around it and that a transposed convolution puts between its pixels.
+Plain integers for whoever draws them. Places are counted on the field: the input with the zeros
+that its padding puts around it and that a transposed convolution puts between its pixels.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxconv.ops.window import Window
+from jaxconv.ops.geometry import Pair, effective_kernel_size
 
 PIXEL, PADDING, INSERTED = 0, 1, 2
 """What a place of the field holds: a number of the input, a zero around it, a zero between."""
@@ -21,14 +21,60 @@ class Stage(NamedTuple):
     name: str  # "Depthwise"
     story: str  # one sentence: what to look for
     x: np.ndarray  # [h, w, c]
-    kernel: np.ndarray  # [kh, kw, c/groups, o], as it lies over the field
-    window: Window
+    kernel: np.ndarray  # [kh, kw, c/groups, o]; of a transposed convolution [kh, kw, o/groups, c]
     y: np.ndarray  # [h', w', o]
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)
+    groups: int = 1
+    output_padding: Pair | None = None  # None except of a transposed convolution
+
+    @property
+    def transposed(self) -> bool:
+        return self.output_padding is not None
+
+    @property
+    def span(self) -> Pair:
+        """Places of the field from the first tap of the kernel to the last, both counted."""
+        height, width = self.kernel.shape[:2]
+        return (
+            effective_kernel_size(height, self.dilation[0]),
+            effective_kernel_size(width, self.dilation[1]),
+        )
+
+    @property
+    def sliding_kernel(self) -> np.ndarray:
+        """The kernel as it lies over the field, [kh, kw, c/groups, o]: turned if transposed."""
+        if not self.transposed:
+            return self.kernel
+        height, width, features, channels = self.kernel.shape
+        per_group = channels // self.groups
+        split = self.kernel[::-1, ::-1].reshape(height, width, features, self.groups, per_group)
+        return split.transpose(0, 1, 4, 3, 2).reshape(height, width, per_group, -1)
+
+    @property
+    def inserted(self) -> Pair:
+        """Places from a pixel to the next: the stride of a transposed convolution, else 1."""
+        return self.stride if self.transposed else (1, 1)
+
+    @property
+    def moves(self) -> Pair:
+        """Places that the kernel moves from one number of the output to the next."""
+        return (1, 1) if self.transposed else self.stride
+
+    @property
+    def margins(self) -> tuple[Pair, Pair]:
+        """Places (before, behind) the image that the kernel reaches, per axis; negative: fewer."""
+        if not self.transposed:
+            return tuple((padding, padding) for padding in self.padding)
+        befores = [span - 1 - crop for span, crop in zip(self.span, self.padding, strict=True)]
+        extras = self.output_padding
+        return tuple((before, before + more) for before, more in zip(befores, extras, strict=True))
 
     def channels_read(self, feature: int) -> range:
         """The input channels that output channel `feature` is made of."""
-        channels, features = self.kernel.shape[2:]
-        group = feature // (features // self.window.groups)
+        channels = self.x.shape[2] // self.groups
+        group = feature // (self.y.shape[2] // self.groups)
         return range(group * channels, (group + 1) * channels)
 
 
@@ -62,9 +108,9 @@ def field(stage: Stage) -> Field:
     just never reaches them.
     """
     height, width, channels = stage.x.shape
-    steps = stage.window.input_dilation
+    steps = stage.inserted
     (top, bottom), (left, right) = (
-        (max(low, 0), max(high, 0)) for low, high in stage.window.padding
+        (max(before, 0), max(behind, 0)) for before, behind in stage.margins
     )
     inner = ((height - 1) * steps[0] + 1, (width - 1) * steps[1] + 1)
     kinds = np.full((top + inner[0] + bottom, left + inner[1] + right), PADDING)
@@ -81,14 +127,12 @@ def field(stage: Stage) -> Field:
 
 def frames(stage: Stage) -> Iterator[Frame]:
     """Yields one `Frame` for each number of the output, channel by channel, row by row."""
-    laid_out = field(stage)
-    kernel_height, kernel_width, _, features = stage.kernel.shape
-    for feature in range(features):
+    laid_out, kernel = field(stage), stage.sliding_kernel
+    for feature in range(stage.y.shape[2]):
         channels = stage.channels_read(feature)
-        weights = stage.kernel[..., feature]
+        weights = kernel[..., feature]
         for row, column in np.ndindex(*stage.y.shape[:2]):
-            rows = _places(stage.window, 0, row, kernel_height)
-            columns = _places(stage.window, 1, column, kernel_width)
+            rows, columns = _places(stage, 0, row), _places(stage, 1, column)
             operands = laid_out.values[np.ix_(rows, columns, channels)]
             products = operands * weights
             yield Frame(
@@ -106,7 +150,7 @@ def frames(stage: Stage) -> Iterator[Frame]:
             )
 
 
-def _places(window: Window, axis: int, output: int, taps: int) -> np.ndarray:
-    low = window.padding[axis][0]
-    start = output * window.stride[axis] - low + max(low, 0)
-    return start + np.arange(taps) * window.dilation[axis]
+def _places(stage: Stage, axis: int, output: int) -> np.ndarray:
+    before, _ = stage.margins[axis]
+    start = output * stage.moves[axis] + max(-before, 0)
+    return start + np.arange(stage.kernel.shape[axis]) * stage.dilation[axis]

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxconv.augment.pipeline import Transform, unknown
+from jaxconv.augment.transform import Transform, unknown
+from jaxconv.text import one_line
 
 
 def make_host_augment(
@@ -101,7 +102,7 @@ def build_transform(transform: Transform) -> Any:
         try:
             return classes[name](**arguments)
         except (ValueError, TypeError, UserWarning) as error:
-            raise ValueError(f"{name}: {_one_line(error)}") from None
+            raise ValueError(f"{name}: {_reason(error)}") from None
 
 
 def _compose(pipeline: Sequence[Transform]) -> Any:
@@ -126,11 +127,11 @@ def _transform_classes() -> dict[str, type]:
     }
 
 
-def _one_line(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """pydantic reports over many lines, with addresses: the parts that say what was expected."""
     details = getattr(error.__cause__, "errors", None)
     if details is None:
-        return " ".join(str(error).split())
+        return one_line(error, longest=1000)
     found = (
         f"{'.'.join(str(part) for part in item['loc'])}={item['input']!r}, {item['msg'].lower()}"
         for item in details()

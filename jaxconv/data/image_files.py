@@ -18,21 +18,23 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxconv.errors import JaxconvError
+
 MAX_PIXELS = 50_000_000
 # Pillow reads more; of these, none starts a program or reads another file.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 
 
-class ImageError(Exception):
+class ImageError(JaxconvError):
     """A file that is no image to be read; the message is one line."""
 
 
-def load_image(path: Path, size: int = 32) -> np.ndarray:
+def load_image(path: Path, size: int = 32, *, least_side: int = 1) -> np.ndarray:
     """Reads an image file: uint8 [size, size, 3].
 
     Raises:
-        ImageError: it is missing, is no image, is damaged, has more than `MAX_PIXELS` pixels, or
-            is of floating point, whose white nobody knows.
+        ImageError: it is missing, is no image, is damaged, has more than `MAX_PIXELS` pixels or a
+            side below `least_side`, or is of floating point, whose white nobody knows.
     """
     from PIL import Image, ImageOps
 
@@ -45,6 +47,11 @@ def load_image(path: Path, size: int = 32) -> np.ndarray:
             with Image.open(path, formats=FORMATS) as image:
                 if image.width * image.height > MAX_PIXELS:  # before anything is decoded
                     raise _too_large(path, "{} x {}".format(*image.size))
+                if min(image.size) < least_side:
+                    shape = "{} x {}".format(*image.size)
+                    raise ImageError(
+                        f"{path}: {shape} pixels; expected at least {least_side} a side"
+                    )
                 upright = ImageOps.exif_transpose(image)
                 square = _square(_to_rgb(path, upright), size)
     except ImageError:

@@ -155,6 +155,21 @@ def _convolution(views: tuple[View, View], equation: JaxprEqn) -> Views:
     return _both_axes(views, rule)
 
 
+def _jaxconv_convolution(views: tuple[View, View], equation: JaxprEqn) -> Views:
+    options, kernel = equation.params["window"], equation.invars[1].aval
+
+    def rule(view: View, axis: int) -> View:
+        return window(
+            spread(view, options.input_dilation[axis]),
+            kernel_size=kernel.shape[axis],
+            stride=options.stride[axis],
+            padding=options.padding[axis][0],
+            dilation=options.dilation[axis],
+        )
+
+    return _both_axes(views, rule)
+
+
 def _pooling(views: tuple[View, View], equation: JaxprEqn) -> Views:
     params = equation.params
 
@@ -189,6 +204,7 @@ def _pad(views: tuple[View, View], equation: JaxprEqn) -> Views:
 
 _WINDOW_RULES: Mapping[str, Callable[[tuple[View, View], JaxprEqn], Views]] = {
     "conv_general_dilated": _convolution,
+    "convolve": _jaxconv_convolution,
     "reduce_window_max": _pooling,
     "reduce_window_min": _pooling,
     "reduce_window_sum": _pooling,

@@ -105,12 +105,14 @@ class S9Net(nn.Module):
         Args:
             images: [b, h, w, 3], normalised, floating point.
             train: batch statistics and dropout (rng "dropout"); else running statistics, none.
-            mask: [b], 1 for examples, 0 for padding that the batch statistics must not see.
+            mask: [b], 1 for examples, 0 for padding, which may hold anything: it is not seen.
         """
         if not self.rows or not self.width > 0:
             raise ValueError(
                 f"S9Net needs rows and a width above 0, got {len(self.rows)} rows and {self.width=}"
             )
+        if mask is not None:
+            images = jnp.where(mask.astype(bool)[:, None, None, None], images, 0)
         x = images.astype(self.dtype)
         for number, row in enumerate(self.rows, start=1):
             block = Block(row, self.dropout_rate, self.dtype, self.width, name=f"block{number}")

@@ -4,7 +4,7 @@ import jax
 
 from jaxconv.ops.arguments import IntOrPair, conv_window
 from jaxconv.ops.pointwise import pointwise_conv
-from jaxconv.ops.xla.lowering import convolve
+from jaxconv.ops.xla.primitives import convolve
 
 
 def depthwise_conv(

@@ -3,7 +3,7 @@
 import jax
 
 from jaxconv.ops.arguments import IntOrPair, conv_window
-from jaxconv.ops.xla.lowering import convolve
+from jaxconv.ops.xla.primitives import convolve
 
 
 def pointwise_conv(

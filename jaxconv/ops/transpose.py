@@ -4,7 +4,7 @@ import jax
 
 from jaxconv.ops.arguments import IntOrPair, transpose_window
 from jaxconv.ops.window import adjoint_kernel
-from jaxconv.ops.xla.lowering import convolve
+from jaxconv.ops.xla.primitives import convolve
 
 
 def transpose_conv(

@@ -33,9 +33,14 @@ def environment(device: Mapping[str, Any]) -> dict[str, Any]:
         "platform": platform.platform(),
         "cpu_count": os.cpu_count(),
         "device": dict(device),
-        "versions": {name: _version(name) for name in _PACKAGES},
+        "versions": versions(),
         "git": git_state(_CHECKOUT),
     }
+
+
+def versions() -> dict[str, str | None]:
+    """Of the packages that results depend on; None of one that is not installed."""
+    return {name: _version(name) for name in _PACKAGES}
 
 
 def git_state(checkout: Path) -> dict[str, Any] | None:

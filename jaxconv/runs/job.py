@@ -7,17 +7,22 @@ gathered to it and read by it, and are the same whatever the number of processes
 import contextlib
 import ctypes
 import os
+import re
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from jaxconv.runs.roll_call import call_roll
+from jaxconv.runs.roll_words import Facts, JobError
+from jaxconv.text import one_line
 from jaxconv.training.checkpoint import Checkpoints
+from jaxconv.training.loop import Wish
 from jaxconv.training.parallel import OneDevice
 
 LOST = 3  # exit code of a process that has lost another
@@ -26,11 +31,9 @@ LOST_ANOTHER = (
     "start them all again to go on, in any number"
 )
 HEARTBEAT_SECONDS = 100  # a host that falls silent without closing its connections is given up
+JOIN_SECONDS = 60  # for JAX's own start, once all have said that they are there
+SLURM_PORTS = 65536 - 4096  # the first of those from which a job's number picks one
 SHUTDOWN_SECONDS = 1800  # how long the others wait for process 0 to write the report
-
-
-class JobError(Exception):
-    """The processes can't find each other; the message says what to do."""
 
 
 def join(
@@ -38,6 +41,8 @@ def join(
     processes: int | None,
     process: int | None,
     *,
+    facts: Mapping[str, Any] | None = None,
+    load: Callable[[], Mapping[str, Any]] = dict,
     start_seconds: int = 300,
 ) -> None:
     """Makes this process one of a job; to be called before JAX has looked at any device.
@@ -47,11 +52,18 @@ def join(
             them, and a process of SLURM's takes one GPU.
         processes: how many they are.
         process: which of them this is, from 0.
+        facts: what must not differ between them, flat; plain values.
+        load: gives more of that, once they agree so far; as `call_roll`.
         start_seconds: how long to wait for the others.
 
     Raises:
-        JobError: they have not come, or SLURM's variables are not there.
+        Disagreement, Absent, JobError: as `call_roll`; or SLURM's variables are not there.
     """
+    local_devices = None
+    if coordinator is None:
+        coordinator, processes, process, local_devices = _slurm()
+    own = Facts(process, processes, facts or {})
+    call_roll(coordinator, own, load=load, start_seconds=start_seconds)
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     jax.config.update("jax_enable_preemption_service", False)  # it would take SIGTERM for itself
     _explain_aborts()
@@ -60,17 +72,39 @@ def join(
             coordinator,
             processes,
             process,
-            cluster_detection_method="slurm" if coordinator is None else "deactivate",
-            initialization_timeout=start_seconds,
+            local_device_ids=local_devices,
+            cluster_detection_method="deactivate",
+            initialization_timeout=JOIN_SECONDS,
             heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
             shutdown_timeout_seconds=SHUTDOWN_SECONDS,
         )
-    except (KeyError, RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())[:120]
+    except (RuntimeError, ValueError) as error:
         raise JobError(
-            f"can't join the other processes ({reason}); start all of them within "
-            f"{start_seconds} seconds, with the same --coordinator, or by srun with --slurm"
+            f"can't join the other processes ({one_line(error, longest=120)}); start all of them "
+            "again, with the same --coordinator, or by srun with --slurm"
         ) from error
+
+
+def _slurm() -> tuple[str, int, int, list[int]]:
+    """Coordinator, processes, process and this process's devices, as `srun` tells them.
+
+    `JAX_COORDINATOR_ADDRESS` names another coordinator.
+    """
+    try:
+        processes, process, device, job = (
+            int(os.environ[f"SLURM_{name}"]) for name in ("NTASKS", "PROCID", "LOCALID", "JOB_ID")
+        )
+        nodes = os.environ["SLURM_STEP_NODELIST"]
+        first = re.match(r"([^\[,]+)(?:\[([^],-]+))?", nodes)  # of node[001-004],other
+        host = first[1] + (first[2] or "")
+    except (KeyError, TypeError, ValueError) as error:
+        raise JobError(
+            f"--slurm: SLURM's variables do not tell where the others are ({one_line(error)}); "
+            "start all processes by srun"
+        ) from error
+    usual = f"{host}:{SLURM_PORTS + job % 4096}"
+    coordinator = os.environ.get("JAX_COORDINATOR_ADDRESS") or usual
+    return coordinator, processes, process, [device]
 
 
 def in_job() -> bool:
@@ -108,7 +142,7 @@ def leaving(code: int) -> Iterator[None]:
 
 
 class Agreement:
-    """`agree(wish)`: the highest wish of all processes, in each of them at the same call.
+    """`agree(wish)`: the highest `Wish` of all processes, in each of them at the same call.
 
     What it returns was wished at the call before: no process waits for a device.
     """
@@ -118,11 +152,11 @@ class Agreement:
         self._highest = jax.jit(lambda wishes: wishes.max())
         self._before: jax.Array | None = None
 
-    def __call__(self, wish: int) -> int:
+    def __call__(self, wish: Wish) -> Wish:
         wishes = np.full(jax.local_device_count(), wish, np.int32)
         before, self._before = self._before, self._highest(self._layout.batch(wishes))
-        agreed = 0 if before is None else int(before)
-        if agreed:
+        agreed = Wish.NOTHING if before is None else Wish(int(before))
+        if agreed != Wish.NOTHING:
             self._before = None  # a wish that lasts is granted once, then asked for again
         return agreed
 
@@ -141,6 +175,11 @@ class SharedCheckpoints:
         if self._own is not None:
             self._own.save(step, whole, test_accuracy=test_accuracy)
         self.latest_step = step
+
+    def wait(self) -> None:
+        """As `Checkpoints.wait`."""
+        if self._own is not None:
+            self._own.wait()
 
     def restore_latest(self, like: Any) -> Any | None:
         """As `Checkpoints.restore_latest`, sent from process 0 to the others byte by byte."""

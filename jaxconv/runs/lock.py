@@ -4,7 +4,9 @@ import contextlib
 import os
 from collections.abc import Iterator
 
+from jaxconv.files import open_to_append
 from jaxconv.runs.run_dir import RunDir, RunDirError
+from jaxconv.text import printable
 
 
 @contextlib.contextmanager
@@ -16,15 +18,17 @@ def sole_trainer(run: RunDir) -> Iterator[None]:
     """
     import fcntl  # POSIX only
 
-    with (run.path / ".lock").open("a+") as file:
+    with open_to_append(run.path / ".lock") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.seek(0)
+            holder = printable(file.read(20).decode(errors="replace").strip())
             raise RunDirError(
-                f"process {file.read().strip()} is training in {run.path}; "
+                f"process {holder} is training in {run.path}; "
                 "wait until it ends, stop it, or give another --workdir"
             ) from error
         file.truncate(0)
-        print(os.getpid(), file=file, flush=True)
+        file.write(f"{os.getpid()}\n".encode())
+        file.flush()
         yield

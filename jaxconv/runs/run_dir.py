@@ -11,12 +11,15 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
+from jaxconv.errors import JaxconvError
+from jaxconv.files import open_to_append, write_whole
 
-class RunDirError(Exception):
+
+class RunDirError(JaxconvError):
     """A run directory that cannot be used as asked: one line, with the path and the remedy."""
 
 
@@ -108,7 +111,7 @@ def append_metrics(run: RunDir, row: Mapping[str, Any]) -> None:
     for name, value in row.items():
         if not np.isfinite(value):
             raise ValueError(f"metric {name} must be finite, got {value}; the run has diverged")
-    with run.metrics_jsonl.open("ab") as file:
+    with open_to_append(run.metrics_jsonl) as file:
         file.write(_to_json(row).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
@@ -141,32 +144,13 @@ def truncate_metrics(run: RunDir, *, after_epoch: int) -> list[dict[str, Any]]:
     epoch stands in the file twice.
     """
     rows = [row for row in read_metrics(run) if row["epoch"] <= after_epoch]
-    write_text(run.metrics_jsonl, "".join(_to_json(row) + "\n" for row in rows))
+    write_whole(run.metrics_jsonl, "".join(_to_json(row) + "\n" for row in rows))
     return rows
 
 
 def write_json(path: Path, value: Any) -> None:
     """Writes `value` as readable JSON, whole or not at all."""
-    write_text(path, _to_json(value, indent=2) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes `text` as UTF-8, whole or not at all."""
-    write_atomically(path, lambda file: file.write(text.encode()))
-
-
-def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
-    """Lets `write` fill a temporary neighbour of `path`, then renames it over `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, _to_json(value, indent=2) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:

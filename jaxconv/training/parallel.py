@@ -99,7 +99,7 @@ class AllDevices(OneDevice):
 
     def spread(self, train_step):
         def step(state, batch, key):
-            # For the gradients of kernels, which `ops/xla/lowering.py` sums device by device.
+            # BatchNorm's sums take a batch in pieces, but not where these would travel.
             with jax.sharding.use_abstract_mesh(self.mesh.abstract_mesh):
                 batch = jax.lax.with_sharding_constraint(batch, self._split)
                 state, sums = train_step(state, batch, key)

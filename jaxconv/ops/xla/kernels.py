@@ -141,7 +141,7 @@ def sum_over_pixels(term: Callable[..., jax.Array], *arrays: jax.Array) -> jax.A
     loop, where a reduction of its own is a slow one, or waits for the term to be stored. A product
     with ones, which is not fused, then adds up the rows; adding all pixels so would round more.
     """
-    if jax.default_backend() != "cpu" or batch_devices() > 1:
+    if jax.default_backend() != "cpu" or _is_divided():
         return jnp.sum(term(*arrays), axis=(0, 1, 2))
     batch = arrays[0].shape[0]
     length = batch // (gcd(batch, 16) or 1)
@@ -153,10 +153,10 @@ def sum_over_pixels(term: Callable[..., jax.Array], *arrays: jax.Array) -> jax.A
     return (jnp.ones(len(rows), rows.dtype) @ rows).reshape(w, c).sum(axis=0)
 
 
-def batch_devices() -> int:
-    """Over how many devices XLA itself splits the batch here: 1 but under a mesh with that axis."""
+def _is_divided() -> bool:
+    """Whether XLA may divide arrays over devices here, so that pieces of a batch would travel."""
     mesh = jax.sharding.get_abstract_mesh()
-    return 1 if "batch" in mesh.manual_axes else mesh.shape.get("batch", 1)
+    return any(size > 1 for name, size in mesh.shape.items() if name not in mesh.manual_axes)
 
 
 # Small: less work than it costs to arrange it.

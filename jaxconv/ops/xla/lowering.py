@@ -3,17 +3,15 @@
 `window.definition` is what a convolution means; every row of `LOWERINGS` is a faster way to the
 same numbers, for the cases it names. The gradient for the input is a convolution again (by the
 adjoint window), so that it goes through the same table; a row has its own rule for the gradient of
-the kernel. Differentiating twice works; forward mode is refused by JAX (custom_vjp).
+the kernel. Rows are traced when a program is lowered: they need not be differentiable or mappable.
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.sharding import PartitionSpec
 
 from jaxconv.ops.window import (
     Window,
@@ -36,8 +34,7 @@ class Lowering(NamedTuple):
     kernel_gradient: Callable[[jax.Array, jax.Array, Window, tuple[int, ...]], jax.Array]
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def convolve(x: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
+def forward(x: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
     """`definition(x, kernel, window)`, by the first row of `LOWERINGS` that applies."""
     return choose(x.shape, kernel.shape, window).forward(x, kernel, window)
 
@@ -45,7 +42,7 @@ def convolve(x: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
 def kernel_gradient(
     x: jax.Array, cotangent: jax.Array, window: Window, kernel_shape: tuple[int, ...]
 ) -> jax.Array:
-    """Gradient of `convolve` for its kernel, [kh, kw, c/groups, o]."""
+    """Gradient of `definition` for its kernel, [kh, kw, c/groups, o]."""
     row = choose(x.shape, kernel_shape, window)
     return row.kernel_gradient(x, cotangent, window, kernel_shape)
 
@@ -56,52 +53,12 @@ def choose(x_shape: tuple[int, ...], kernel_shape: tuple[int, ...], window: Wind
     return next(row for row in LOWERINGS if row.applies(case))
 
 
-def _forward(x, kernel, window):
-    return convolve(x, kernel, window), (x, kernel)
-
-
-def _backward(window, residuals, cotangent):
-    x, kernel = residuals
-    back = adjoint_window(window, x.shape[1:3], kernel.shape[:2])
-    gradient = partial(kernel_gradient, window=window, kernel_shape=kernel.shape)
-    return (
-        convolve(cotangent, adjoint_kernel(kernel, window.groups), back),
-        summed_over_devices(gradient, x, cotangent),
-    )
-
-
-def summed_over_devices(
-    gradient: Callable[[jax.Array, jax.Array], jax.Array], x: jax.Array, cotangent: jax.Array
-) -> jax.Array:
-    """`gradient(x, cotangent)`; under a mesh with an axis "batch", the sum of each device's own.
-
-    The partitioner would do the same by itself, were it not for the pieces of the batch that the
-    rules make: it spreads each over all devices, and moves the activations to do so.
-    """
-    devices = kernels.batch_devices()
-    if devices == 1 or x.shape[0] % devices:
-        return gradient(x, cotangent)
-
-    def of_own_examples(x, cotangent):
-        own = gradient(x, cotangent)
-        wide = jnp.promote_types(own.dtype, jnp.float32)
-        return lax.psum(own.astype(wide), "batch").astype(own.dtype)
-
-    split, whole = PartitionSpec("batch"), PartitionSpec()
-    # With check_vma a rule that asks JAX for its gradient would get it summed over the devices.
-    run = jax.shard_map(of_own_examples, in_specs=(split, split), out_specs=whole, check_vma=False)
-    return run(x, cotangent)
-
-
-convolve.defvjp(_forward, _backward)
-
-
 def _cropped(x, kernel, window):
     rest, smaller = crop(x, window)
     if 0 in rest.shape[1:3]:  # the kernel reads padding only
         h, w = output_hw(window, x.shape[1:3], kernel.shape[:2])
         return jnp.zeros((x.shape[0], h, w, kernel.shape[3]), x.dtype)
-    return convolve(rest, kernel, smaller)
+    return forward(rest, kernel, smaller)
 
 
 def _cropped_kernel_gradient(x, cotangent, window, kernel_shape):
@@ -113,7 +70,7 @@ def _cropped_kernel_gradient(x, cotangent, window, kernel_shape):
 
 def _lengthened(x, kernel, window):
     longer, _, (h, w) = rewrites.lengthen(x, window, kernel.shape)
-    return convolve(x, kernel, longer)[:, :h, :w]
+    return forward(x, kernel, longer)[:, :h, :w]
 
 
 def _lengthened_kernel_gradient(x, cotangent, window, kernel_shape):
@@ -125,7 +82,7 @@ def _lengthened_kernel_gradient(x, cotangent, window, kernel_shape):
 
 def _decimated(x, kernel, window):
     picked, smaller = rewrites.decimate(x, window, kernel.shape)
-    return convolve(picked, kernel, smaller)
+    return forward(picked, kernel, smaller)
 
 
 def _decimated_kernel_gradient(x, cotangent, window, kernel_shape):
@@ -135,7 +92,7 @@ def _decimated_kernel_gradient(x, cotangent, window, kernel_shape):
 
 def _interleaved(x, kernel, window):
     plan = rewrites.plan_interleaving(window, x.shape, kernel.shape)
-    return plan.spread(convolve(x, kernel, plan.window))
+    return plan.spread(forward(x, kernel, plan.window))
 
 
 def _interleaved_kernel_gradient(x, cotangent, window, kernel_shape):

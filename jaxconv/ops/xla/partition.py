@@ -1,0 +1,165 @@
+"""How a convolution is divided among devices: never by XLA's partitioner, which gets some wrong.
+
+XLA divides convolutions with groups (`feature_group_count`, `batch_group_count`) wrongly where
+channels or the batch of such a convolution are split, and others where a stretched image is: with
+another result, with NaN, or by ending the process (jax 0.10 to 0.12). So the compiler is told how:
+
+- The batch stays split, each device convolving its own examples; the gradient of a kernel is the
+  sum over the devices.
+- With one group, features of a kernel stay split, and channels of x for the kernel's gradient.
+- With more, whole groups stay split. An axis that vmap added to both operands is of this kind.
+- All other axes are gathered.
+
+Mesh axes are read from the arrays; no name is agreed upon.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from math import prod
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.experimental.custom_partitioning import custom_partitioning
+from jax.extend.core import ClosedJaxpr
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from jaxconv.ops.window import Window
+
+
+def partitioned_convolve(
+    run: Callable[[jax.Array, jax.Array, Window], jax.Array], window: Window
+) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """`run(x, kernel, window)` on each device's part of x and kernel."""
+
+    def partition(mesh, arguments, result):
+        mesh = _mesh(mesh, arguments)
+        batch = _axes(mesh, arguments[0], 0)
+        if window.groups == 1:
+            channels, features = (), _axes(mesh, arguments[1], -1, apart_from=batch)
+        else:
+            channels = features = _group_axes(mesh, arguments[0], window, apart_from=batch)
+        parts = window._replace(groups=window.groups // _count(mesh, channels))
+        rank = len(result.shape)
+        return (
+            mesh,
+            lambda x, kernel: run(x, kernel, parts),
+            _sharding(mesh, rank, {0: batch, -1: features}),
+            (
+                _sharding(mesh, rank, {0: batch, -1: channels}),
+                _sharding(mesh, rank, {-1: features}),
+            ),
+        )
+
+    space = _letters(len(window.stride))
+    features = "o" if window.groups == 1 else "c"
+    rule = f"b {space('x')} c, {space('k')} i {features} -> b {space('y')} {features}"
+    return _partitioned(lambda x, kernel: run(x, kernel, window), partition, rule)
+
+
+def partitioned_kernel_gradient(
+    run: Callable[[jax.Array, jax.Array, Window], jax.Array], window: Window
+) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """The sum over the devices of `run(x, cotangent, window)` on each one's part of both."""
+
+    def partition(mesh, arguments, result):
+        mesh = _mesh(mesh, arguments)
+        x, cotangent = arguments
+        batch = _axes(mesh, x, 0) or _axes(mesh, cotangent, 0)
+        if window.groups == 1:
+            channels = read = _axes(mesh, x, -1, apart_from=batch)
+            features = _axes(mesh, cotangent, -1, apart_from=(*batch, *channels))
+        else:
+            channels = features = _group_axes(mesh, x, window, apart_from=batch)
+            read = ()
+        parts = window._replace(
+            groups=window.groups // (1 if window.groups == 1 else _count(mesh, channels))
+        )
+
+        def summed(x, cotangent):
+            own = run(x, cotangent, parts)
+            if not batch:
+                return own
+            wide = jnp.promote_types(own.dtype, jnp.float32)
+            return lax.psum(own.astype(wide), batch).astype(own.dtype)
+
+        rank = len(result.shape)
+        return (
+            mesh,
+            summed,
+            _sharding(mesh, rank, {-2: read, -1: features}),
+            (
+                _sharding(mesh, rank, {0: batch, -1: channels}),
+                _sharding(mesh, rank, {0: batch, -1: features}),
+            ),
+        )
+
+    space = _letters(len(window.stride))
+    if window.groups == 1:
+        rule = f"b {space('x')} c, b {space('y')} o -> {space('k')} c o"
+    else:
+        rule = f"b {space('x')} c, b {space('y')} c -> {space('k')} i c"
+    return _partitioned(lambda x, cotangent: run(x, cotangent, window), partition, rule)
+
+
+@cache
+def marker() -> ClosedJaxpr:
+    """A parameter for operations that are lowered to what is defined here.
+
+    JAX tells the lowering of a program its devices only where it finds a `custom_partitioning` in
+    it, the parameters of its operations included.
+    """
+    nothing = custom_partitioning(lambda x: x)
+    nothing.def_partition(partition=None, sharding_rule="i -> i")
+    return jax.make_jaxpr(nothing)(jax.ShapeDtypeStruct((1,), jnp.float32))
+
+
+def _partitioned(whole, partition, rule):
+    function = custom_partitioning(whole)
+    function.def_partition(
+        partition=partition,
+        infer_sharding_from_operands=lambda *given: partition(*given)[2],
+        sharding_rule=rule,
+    )
+    return function
+
+
+def _letters(rank):
+    return lambda letter: " ".join(f"{letter}{axis}" for axis in range(rank))
+
+
+def _mesh(mesh, arguments):
+    """The mesh of the arguments' shardings, or one of their devices where they have none."""
+    sharding = arguments[0].sharding
+    if isinstance(sharding, NamedSharding):
+        return sharding.mesh
+    devices = sorted(sharding.device_set, key=lambda device: device.id)
+    return Mesh(np.array(devices), ("devices",))
+
+
+def _count(mesh, axes):
+    return prod(mesh.shape[name] for name in axes)
+
+
+def _axes(mesh, array, axis, *, apart_from=()):
+    """The names of the mesh axes that divide an axis of `array` evenly, without others."""
+    sharding = array.sharding
+    if not isinstance(sharding, NamedSharding):
+        return ()
+    spec = (*sharding.spec, *[None] * len(array.shape))[: len(array.shape)][axis]
+    names = () if spec is None else (spec,) if isinstance(spec, str) else tuple(spec)
+    free = not set(names) & set(apart_from)
+    return names if free and array.shape[axis] % _count(mesh, names) == 0 else ()
+
+
+def _group_axes(mesh, x, window, *, apart_from):
+    names = _axes(mesh, x, -1, apart_from=apart_from)
+    return names if window.groups % _count(mesh, names) == 0 else ()
+
+
+def _sharding(mesh, rank, axes):
+    spec = [None] * rank
+    for axis, names in axes.items():
+        spec[axis] = names or None
+    return NamedSharding(mesh, PartitionSpec(*spec))
