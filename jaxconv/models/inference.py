@@ -23,7 +23,7 @@ from jaxconv.models.live import between, inside, whole
 from jaxconv.models.plan import Block, Grids, Layer, Plan, make_plan
 from jaxconv.models.s9 import S9Net
 from jaxconv.ops.window import Window, adjoint_kernel
-from jaxconv.ops.xla.lowering import convolve
+from jaxconv.ops.xla.primitives import convolve
 
 IMAGES_A_PIECE = 16
 
