@@ -9,7 +9,6 @@ from jaxconv.models.summary import format_summary, summarize
 from jaxconv.report.comparison import CURVES, compare_curves, compare_table, look, read_record
 from jaxconv.runs.run_dir import RunDirError, load
 
-
 SUMMARY = "Total params: 193,376\nTrainable params: 193,376\nMultiply-adds: 14,476,160\n"
 
 

@@ -62,6 +62,7 @@ LATE = {  # heavy, and so imported inside functions, except in the modules that 
     "albumentations": (),
     "cv2": (),
     "matplotlib": (
+        "jaxconv.report.style",
         "jaxconv.report.figures",
         "jaxconv.report.comparison",
     ),
