@@ -11,7 +11,7 @@ only shifted and mirrored, no activation is dropped, and smaller batches take mo
 
 from ml_collections import ConfigDict
 
-from configs import s9
+from . import s9
 
 
 def get_config() -> ConfigDict:

@@ -7,7 +7,7 @@ Expected: 45 % on the drawn shapes10 (seed 0), in two minutes on two AVX-512 cor
 
 from ml_collections import ConfigDict
 
-from configs import s9
+from . import s9
 
 
 def get_config() -> ConfigDict:

@@ -20,6 +20,8 @@ from jaxconv.ops.standard import conv
 from jaxconv.ops.transpose import transpose_conv
 from jaxconv.weights.pretrained import load_pretrained
 
+__version__ = "0.2.0"
+
 __all__ = [
     "BatchNorm",
     "Conv",

@@ -30,10 +30,11 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     ('epochs', 'data.limit')
     """
     known = list(known)
+    mistyped = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
     begun = [one for one in known if one and name.startswith(one)]  # fill_value was renamed to fill
-    ended = [one for one in known if name and one.endswith(name)]
     alike = difflib.get_close_matches(name, known, n=1)
-    return next(iter([*sorted(begun, key=len, reverse=True), *alike, *ended]), None)
+    ended = [one for one in known if name and one.endswith(name)]
+    return next(iter([*mistyped, *sorted(begun, key=len, reverse=True), *alike, *ended]), None)
 
 
 def _cut(text: str, longest: int) -> str:

@@ -13,8 +13,10 @@ import cifar_files
 import numpy as np
 
 from jaxconv.augment.pipeline import parse_pipeline
-from jaxconv.command_line import config_parser, parse_command_line
-from jaxconv.config import ConfigError, from_json_dict, to_json_dict
+from jaxconv.cli.config.command_line import parse_command_line
+from jaxconv.cli.config.error import ConfigError
+from jaxconv.cli.config.json_form import from_json_dict, to_json_dict
+from jaxconv.cli.verbs.train import train_parser
 from jaxconv.data import archive
 from jaxconv.data.archive import read_archive
 from jaxconv.data.cache import FILES, MANIFEST, load_cache, save_cache
@@ -202,7 +204,7 @@ class StateDict:
 
 def whole_config(*flags):
     argv = ["--config", "configs/s9.py", *flags]
-    return parse_command_line(config_parser("train.py", "doc"), argv)[0]
+    return parse_command_line(train_parser("train", "doc"), argv)[0]
 
 
 class CommandLine:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jaxconv import cli
-from jaxconv.cli.parsers import DEFAULT_CONFIG
+from jaxconv.cli.config.file import DEFAULT_CONFIG
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = [
@@ -125,10 +125,10 @@ def test_misclassified_images_are_drawn(workdir, tmp_path, monkeypatch, capsys):
     [
         (
             [],
-            "no verb given; expected one of summary, costs, animate, stats, samples",
+            "no verb given; expected one of train, summary, costs, animate, explore, stats",
         ),
         (["sumary"], "sumary: unknown verb; did you mean summary?"),
-        (["dance"], "dance: unknown verb; expected one of summary, costs, animate"),
+        (["dance"], "dance: unknown verb; expected one of train, summary, costs, animate"),
         (["summary", "--columns", "flops"], "--columns flops: unknown column 'flops'; expected"),
         (["summary", "more"], "unrecognized arguments: more; python -m jaxconv summary --help"),
         (["stats", "--config", "nowhere.txt"], "--config nowhere.txt: no such file"),

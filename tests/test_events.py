@@ -75,10 +75,11 @@ def test_no_tensorflow_and_no_torch_is_imported(tmp_path):
 
 
 def test_without_the_extra_the_flag_says_what_to_install(monkeypatch, capsys):
-    import train
+    from jaxconv import cli
+    from jaxconv.cli.verbs import train
 
     monkeypatch.setattr(train, "find_spec", lambda name: None)
-    assert train.main(["--config", str(ROOT / "configs" / "s9.py"), "--tensorboard"]) == 2
+    assert cli.main(["train", "--config", str(ROOT / "configs" / "s9.py"), "--tensorboard"]) == 2
     assert "pip install 'jaxconv[tensorboard]'" in capsys.readouterr().err
 
 

@@ -18,7 +18,7 @@ from fuzz_targets import (
     StateDict,
 )
 
-from jaxconv.config import ConfigError
+from jaxconv.cli.config.error import ConfigError
 from jaxconv.data import archive
 from jaxconv.data.dataset import DataCorrupt
 from jaxconv.runs import run_dir

@@ -18,9 +18,12 @@ import pytest
 from tiny import BATCH, EPOCHS, STEPS, TRAIN, TinyRun, timeless
 from train_process import SMALL, Train, metrics
 
-from jaxconv.command_line import config_parser, parse_command_line
-from jaxconv.command_line.job_flags import Membership, add_job_flags, membership
-from jaxconv.config import ConfigError, field_paths, to_json_dict
+from jaxconv.cli.config.command_line import parse_command_line
+from jaxconv.cli.config.error import ConfigError
+from jaxconv.cli.config.fields import field_paths
+from jaxconv.cli.config.json_form import to_json_dict
+from jaxconv.cli.job_flags import Membership, add_job_flags, membership
+from jaxconv.cli.verbs.train import train_parser
 from jaxconv.data.shapes10 import load_shapes10
 from jaxconv.runs import facts as runs_facts
 from jaxconv.runs.facts import PLACES, data_facts, facts
@@ -248,7 +251,7 @@ CHANGES = {  # a value that no config of the tests has, for each field: processe
 
 def config_with(*flags):
     argv = [*SMALL, *flags]
-    return parse_command_line(config_parser("train.py", "doc"), argv)[0]
+    return parse_command_line(train_parser("train", "doc"), argv)[0]
 
 
 def test_each_field_of_a_config_has_a_row_above_and_is_compared():

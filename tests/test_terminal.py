@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jaxconv import cli
-from jaxconv.terminal import shows_colour
+from jaxconv.cli.terminal import shows_colour
 
 ROOT = Path(__file__).resolve().parents[1]
 WRONG = [sys.executable, "-m", "jaxconv", "dance"]

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from train_process import CONFIG, ROOT, SMALL, STEPS, Train, final_digest, metrics
 
-import train
-from jaxconv import build
+from jaxconv import cli
+from jaxconv.cli.build import training as build
+from jaxconv.cli.verbs import train
 from jaxconv.runs import run_dir
 from jaxconv.runs.lock import sole_trainer
 from jaxconv.runs.signals import Stopped, StopRequest
@@ -26,8 +27,8 @@ def watch(event, args):
     if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"):
         asked.append((event, str(args[1:])))
 sys.addaudithook(watch)
-import train
-code = train.main(sys.argv[1:])
+from jaxconv import cli
+code = cli.main(["train", *sys.argv[1:]])
 print("asked:", asked)
 print("imported:", sorted({"tensorflow", "torch", "jax", "orbax"} & set(sys.modules)))
 sys.exit(code)
@@ -102,7 +103,7 @@ def test_signals_lose_nothing(unbroken, start, tmp_path):
 
 def outcome(capsys, *argv):
     """The exit code, and the one line of a refusal without its `error: `."""
-    code = train.main(argv)
+    code = cli.main(["train", *argv])
     *_, line = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     return code, line.removeprefix("error: ")
@@ -111,15 +112,15 @@ def outcome(capsys, *argv):
 @pytest.fixture(autouse=True)
 def untouched_allocator(monkeypatch):
     """These settings are for a process that trains, not for one that tests."""
-    monkeypatch.setattr("jaxconv.memory.keep_freed_memory", lambda: False)
+    monkeypatch.setattr(train, "keep_freed_memory", lambda: False)
 
 
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ([], "no --config given; name a config file, as in --config configs/s9.py"),
+        ([], "no --config given; name a config, as in --config s9, or a config file"),
         (["--config", "configs/s8.py"], "--config configs/s8.py: no such file; did you mean"),
-        (["--config", "configs"], "--config configs: no such file; "),
+        (["--config", "configs"], "--config configs: no config of this name, and not a .py file; "),
         ([*SMALL, "--config.epoch=3"], "did you mean --config.epochs?"),
         ([*SMALL, "config.epochs=3"], "config.epochs=3: unknown; did you mean --config.epochs?"),
         ([*SMALL, "--config.batch_size=many"], "--config.batch_size=many: expected a whole number"),
@@ -157,7 +158,7 @@ def stopped_at_training(monkeypatch):
     class Reached(Exception):
         pass
 
-    def reach(config, dataset):
+    def reach(config, dataset, network):
         raise Reached
 
     monkeypatch.setattr(build, "build_training", reach)
@@ -169,7 +170,7 @@ def stopped_at_training(monkeypatch):
 def workdir(stopped_at_training, tmp_path):
     """A run directory that belongs to SMALL."""
     with pytest.raises(stopped_at_training):
-        train.main([*SMALL, "--workdir", str(tmp_path / "run")])
+        cli.main(["train", *SMALL, "--workdir", str(tmp_path / "run")])
     return tmp_path / "run"
 
 
@@ -178,7 +179,7 @@ def test_a_relative_workdir_is_one_of_here(stopped_at_training, tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     for flags, place in ((["--workdir", "here/run"], "here/run"), ([], "runs/s9_quick")):
         with pytest.raises(stopped_at_training):
-            train.main(["--config", config, *SMALL[2:], *flags])
+            cli.main(["train", "--config", config, *SMALL[2:], *flags])
         assert (tmp_path / place / "config.json").is_file()
 
 
@@ -196,7 +197,7 @@ def test_where_the_data_lie_and_how_often_is_saved_may_change(
     flags = [f"--config.data.dir={tmp_path}", "--config.data.download=true"]
     flags += ["--config.checkpoint.every_steps=100", "--config.checkpoint.every_minutes=0.5"]
     with pytest.raises(stopped_at_training):
-        train.main([*SMALL, *flags, "--workdir", str(workdir)])
+        cli.main(["train", *SMALL, *flags, "--workdir", str(workdir)])
 
 
 @pytest.mark.parametrize(("name", "before"), [("name", "cifar10"), ("train", 50_000), ("test", 1)])
@@ -218,7 +219,7 @@ def test_a_second_run_in_one_workdir_is_refused(capsys, stopped_at_training, wor
     assert code == 1
     assert line.startswith(f"process {os.getpid()} is training in {workdir}; wait until it ends")
     with pytest.raises(stopped_at_training):
-        train.main([*SMALL, "--workdir", str(workdir)])
+        cli.main(["train", *SMALL, "--workdir", str(workdir)])
 
 
 def test_cifar10_alone_and_not_at_hand_is_an_error(capsys, tmp_path, monkeypatch):
@@ -257,7 +258,7 @@ def test_running_out_of_something_is_a_line(capsys, tmp_path, monkeypatch, raise
 
     error = JaxRuntimeError(raised) if isinstance(raised, str) else raised
 
-    def exhaust(config, dataset):
+    def exhaust(config, dataset, network):
         raise error
 
     monkeypatch.setattr(build, "build_training", exhaust)
@@ -270,13 +271,13 @@ def test_running_out_of_something_is_a_line(capsys, tmp_path, monkeypatch, raise
 def test_an_error_of_xla_that_is_none_of_the_user_keeps_its_traceback(tmp_path, monkeypatch):
     from jax.errors import JaxRuntimeError
 
-    def fail(config, dataset):
+    def fail(config, dataset, network):
         raise JaxRuntimeError("INTERNAL: a bug")
 
     monkeypatch.setattr(build, "build_training", fail)
     monkeypatch.chdir(ROOT)
     with pytest.raises(JaxRuntimeError, match="INTERNAL"):
-        train.main([*SMALL, "--workdir", str(tmp_path / "run")])
+        cli.main(["train", *SMALL, "--workdir", str(tmp_path / "run")])
 
 
 @pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="this machine has an NVIDIA GPU")
@@ -301,7 +302,7 @@ def test_a_signal_before_training_ends_the_process_at_once(
     capsys, tmp_path, monkeypatch, number, code
 ):
     """Nothing is to be saved then: a download must not go on."""
-    monkeypatch.setattr(build, "build_dataset", lambda config: signal.raise_signal(number))
+    monkeypatch.setattr(train, "build_dataset", lambda config: signal.raise_signal(number))
     monkeypatch.chdir(ROOT)
     before = signal.getsignal(number)
     found, line = outcome(capsys, *SMALL, "--workdir", str(tmp_path / "run"))
@@ -318,7 +319,7 @@ def test_a_signal_that_becomes_another_error_is_told_as_what_it_is(capsys, tmp_p
         except Stopped:
             raise ValueError("Invalid bounding box") from None
 
-    monkeypatch.setattr(build, "build_dataset", draw)
+    monkeypatch.setattr(train, "build_dataset", draw)
     monkeypatch.chdir(ROOT)
     found, line = outcome(capsys, *SMALL, "--workdir", str(tmp_path / "run"))
     assert (found, line) == (143, "stopped at once; what the last checkpoint holds is kept")

@@ -24,10 +24,10 @@ from sphinx.util.docutils import SphinxDirective
 from jaxconv.augment.arguments import REQUIRED, TRANSFORMS
 from jaxconv.augment.device import ONLY
 from jaxconv.cli import VERBS
-from jaxconv.command_line import config_parser
-from jaxconv.command_line.field_help import field_comments
-from jaxconv.command_line.job_flags import add_job_flags
-from jaxconv.config import RULES, allows_none, field_paths, get_field, load_config
+from jaxconv.cli.config.field_help import field_comments
+from jaxconv.cli.config.fields import RULES, allows_none, field_paths, get_field
+from jaxconv.cli.config.file import load_config
+from jaxconv.cli.program import all_parsers
 from jaxconv.interop.torch import s9_state_dict
 from jaxconv.weights.pretrained import load_pretrained
 
@@ -87,15 +87,14 @@ class RecipeTransforms(Generated):
 
 class Verbs(Generated):
     def lines(self) -> Iterator[str]:
-        for name, verb in VERBS.items():
-            yield from program(f"jaxconv {name}", verb.make_parser(), verb.run.__doc__)
+        for name, parser in all_parsers().items():
+            if name != "train":
+                yield from program(f"jaxconv {name}", parser, VERBS[name].words)
 
 
 class TrainingOptions(Generated):
     def lines(self) -> Iterator[str]:
-        parser = config_parser("train.py", "")
-        add_job_flags(parser)
-        yield from options(parser)
+        yield from options(all_parsers()["train"])
 
 
 class Transforms(Generated):
@@ -118,13 +117,10 @@ class S9Names(Generated):
         variables, _ = load_pretrained()
         yield from row("name in PyTorch", "shape there", "variable of S9Net")
         yield "|---|---|---|"
-        names = list(flatten_dict(variables, sep="/"))
-        shapes = map(np.shape, flatten_dict(variables, sep="/").values())
+        arrays = flatten_dict(variables, sep="/")
+        names = list(arrays)
         # Each variable is filled with its own number, so that it can be told in the state dict.
-        filled = {
-            name: np.full(shape, number)
-            for number, (name, shape) in enumerate(zip(names, shapes, strict=True))
-        }
+        filled = {name: np.full(arrays[name].shape, names.index(name)) for name in names}
         for name, array in s9_state_dict(unflatten_dict(filled, sep="/")).items():
             if name.endswith("num_batches_tracked"):
                 continue
@@ -150,10 +146,7 @@ def options(parser: argparse.ArgumentParser) -> Iterator[str]:
         value = action.metavar or "|".join(action.choices or ())
         value = "" if action.nargs == 0 else value
         name = max(action.option_strings, key=len, default="")
-        choices = "" if not action.choices or action.metavar is None else ""
-        yield from row(
-            code(f"{name} {value}".strip(), quote=False), sentence(action.help) + choices
-        )
+        yield from row(code(f"{name} {value}".strip(), quote=False), sentence(action.help))
     if getattr(parser, "takes_fields", False):
         yield from row(
             "`--config.FIELD=VALUE`", "Overrides a field of the config: [config](config.md)."

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxconv.augment.pipeline import Transform, unknown
+from jaxconv.augment.transform import Transform, unknown
 from jaxconv.text import one_line
 
 

@@ -15,18 +15,22 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxconv.errors import JaxconvError
+
 _WORDS = ("reason", "origin")  # of a description; the rest are facts
 
 
-class DataUnavailable(Exception):
+class DataUnavailable(JaxconvError):
     """A source is not at hand; the message names the places tried and the remedy."""
 
 
 class NotInGivenFolder(DataUnavailable):
     """The folder that a user named does not have it: no reason to go on with something else."""
 
+    exit_code = 2
 
-class DataCorrupt(ValueError):
+
+class DataCorrupt(JaxconvError, ValueError):
     """A file is there, but is not what it should be; the message names it and the remedy."""
 
 
@@ -107,7 +111,7 @@ def first_available(loaders: Mapping[str, Callable[[], Dataset]]) -> Dataset:
         ValueError: there is no loader at all.
     """
     if not loaders:
-        raise ValueError("data.sources is empty: expected at least one of 'cifar10', 'shapes10'")
+        raise ValueError("data.sources is empty: expected at least one")
     missing: list[DataUnavailable] = []
     for name, load in loaders.items():
         try:
@@ -194,6 +198,7 @@ def describe(dataset: Dataset) -> dict[str, object]:
         "origin": dataset.origin,
         "train": len(dataset.train.labels),
         "test": len(dataset.test.labels),
+        "class_names": list(dataset.class_names),
         "labels_crc32": [zlib.crc32(np.ascontiguousarray(array)) for array in labels],
     }
 
@@ -201,7 +206,6 @@ def describe(dataset: Dataset) -> dict[str, object]:
 def fingerprint(dataset: Dataset) -> dict[str, object]:
     """What is the same on two machines if they train on the same data; reads all of it once."""
     facts = {name: value for name, value in describe(dataset).items() if name not in _WORDS}
-    facts["class_names"] = list(dataset.class_names)
     if dataset.exact:
         facts["images_crc32"] = [_crc32(split.images) for split in (dataset.train, dataset.test)]
     return facts

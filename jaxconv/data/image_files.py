@@ -18,12 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxconv.errors import JaxconvError
+
 MAX_PIXELS = 50_000_000
 # Pillow reads more; of these, none starts a program or reads another file.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 
 
-class ImageError(Exception):
+class ImageError(JaxconvError):
     """A file that is no image to be read; the message is one line."""
 
 

@@ -4,10 +4,16 @@ from pathlib import Path
 
 import jax
 
-from jaxconv.config import ConfigError
 from jaxconv.data.cache import default_cache_dir
+from jaxconv.errors import JaxconvError
 
 MOST_COMPILED_BYTES = 2**30  # of programs kept; those unused for longest go first
+
+
+class DeviceError(JaxconvError):
+    """The devices that were asked for are not there."""
+
+    exit_code = 2
 
 
 def require_devices() -> list[jax.Device]:
@@ -16,14 +22,14 @@ def require_devices() -> list[jax.Device]:
     What is compiled for them from now on is kept for the next start; see `keep_compiled_programs`.
 
     Raises:
-        ConfigError: the backend asked for is not there.
+        DeviceError: the backend asked for is not there.
     """
     keep_compiled_programs()
     try:
         return jax.devices()
     except (AssertionError, RuntimeError) as error:  # it asserts where a plugin is not installed
         reason = " ".join(str(error).split()) or "its plugin is not installed"
-        raise ConfigError(
+        raise DeviceError(
             f"JAX_PLATFORMS={jax.config.jax_platforms}: no such device here ({reason}); "
             "unset it, or install jaxconv[cuda12] on a machine with an NVIDIA GPU"
         ) from error

@@ -4,13 +4,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from jaxconv.errors import JaxconvError
 from jaxconv.text import printable
 
 MOST_BYTES = 1 << 20  # of a line
 MOST_NAMED = 20  # differences
 
 
-class JobError(Exception):
+class JobError(JaxconvError):
     """The processes can't find each other; the message says what to do."""
 
 

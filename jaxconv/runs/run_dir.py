@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from jaxconv.errors import JaxconvError
 from jaxconv.files import open_to_append, write_whole
 
 
-class RunDirError(Exception):
+class RunDirError(JaxconvError):
     """A run directory that cannot be used as asked: one line, with the path and the remedy."""
 
 

@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors import SafetensorError, safe_open
 
+from jaxconv.errors import JaxconvError
 from jaxconv.interop.files import save_state_dict
 from jaxconv.interop.torch import require_s9
 
 
-class WeightsError(Exception):
+class WeightsError(JaxconvError):
     """A weights file that cannot be used; the message is one line."""
 
 
