@@ -67,7 +67,7 @@ class Canvas:
         self._polygon(points, colour)
 
     def corner(self, x, y, side, colour, *, last=False):
-        """Marks the upper left corner of what begins at (x, y), or the last one of what ends there."""
+        """Marks the corner (x, y): the upper left one of a grid, or its last one."""
         side = -side if last else side
         self._polygon([(x, y), (x + side, y), (x, y + side)], colour)
 
