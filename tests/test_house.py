@@ -76,6 +76,7 @@ LATE = {  # heavy, and so imported inside functions, except in the modules that 
     "cv2": (),
     "ml_collections": (),
     "matplotlib": (
+        "jaxconv.report.style",
         "jaxconv.report.figures",
         "jaxconv.report.comparison",
         "jaxconv.report.style",
