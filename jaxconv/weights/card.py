@@ -120,9 +120,7 @@ def load_weights(path: str | Path) -> Weights:
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
     if not path.is_file() or path.stat().st_size > MOST_BYTES:
-        raise WeightsError(
-            f"{path} is no plain file, or larger than the weights of an S9Net can be"
-        )
+        raise WeightsError(f"{path} is no plain file, or larger than an S9Net can be")
     try:
         with safe_open(path, framework="np") as file:
             card = _read_card(path, file.metadata() or {})
@@ -134,7 +132,7 @@ def load_weights(path: str | Path) -> Weights:
     try:
         variables = unflatten_dict(arrays, sep="/")
         require_s9(variables, num_classes=len(card.class_names))
-    except (AttributeError, TypeError, ValueError) as error:  # of names that are within another
+    except (IndexError, TypeError, ValueError) as error:  # of a name that is within another
         raise WeightsError(f"{path}: {one_line(error, longest=1000)}") from error
     return Weights(variables, card)
 
