@@ -75,7 +75,7 @@ def probe(config_file: Path, began: float) -> dict[str, float]:
     training = build_training(config, dataset, network)
     jax.block_until_ready(training.state)
     lap("build")
-    steps = training.run_epoch(training.state, empty_tally(), 0, 0)
+    steps = training.course.run_epoch(training.state, empty_tally(), 0, 0)
     jax.block_until_ready(next(steps))
     lap("first call")
     phases["total"] = last - began

@@ -41,11 +41,12 @@ def mark_training(mark):
 
     def marked_build(*given, **options):
         training = build_training(*given, **options)
+        course = training.course
         phases = iter(["compilation"])  # what the first call of a process is
 
         def run_epoch(state, tally, epoch, done):
-            begun = epoch * training.steps_per_epoch + done
-            for now in training.run_epoch(state, tally, epoch, done):
+            begun = epoch * course.steps_per_epoch + done
+            for now in course.run_epoch(state, tally, epoch, done):
                 yield now
                 begun += 1
                 mark("training", begun)
@@ -56,9 +57,9 @@ def mark_training(mark):
 
         def evaluate(state):
             mark("evaluation", int(state.step))
-            return training.evaluate(state)
+            return course.evaluate(state)
 
-        return training._replace(run_epoch=first_marked, evaluate=evaluate)
+        return training._replace(course=course._replace(run_epoch=first_marked, evaluate=evaluate))
 
     def marked_save(self, step, *args, **kwargs):
         mark("save", step)

@@ -409,7 +409,10 @@ def test_the_verb_draws_what_it_is_asked_for(tmp_path, monkeypatch, capsys):
         ("standard --fps 0", "fps must be from 0.01 to 50, got 0.0"),
         ("standard --fps 0.0015", "fps must be from 0.01 to 50, got 0.0015"),
         ("standard --fps nan", "fps must be from 0.01 to 50, got nan"),
-        ("standard --groups 3", "groups must divide the channels and the features, got 3 groups of 2"),
+        (
+            "standard --groups 3",
+            "groups must divide the channels and the features, got 3 groups of 2",
+        ),
         ("standard --out film.avi", "--out film.avi: expected a name that ends in .gif or .mp4"),
         ("standard --still film.gif", "--still film.gif: expected a name that ends in .png"),
     ],

@@ -68,6 +68,7 @@ LATE = {  # heavy, and so imported inside functions, except in the modules that 
     "matplotlib": (
         "jaxconv.report.figures",
         "jaxconv.report.comparison",
+        "jaxconv.report.style",
     ),
     "orbax": ("jaxconv.training.checkpoint",),
     "shtab": (),

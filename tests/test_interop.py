@@ -1,7 +1,6 @@
 """Weights between the two worlds: kernels, names, shapes and files."""
 
-import sys
-import types
+import re
 
 import jax
 import numpy as np
@@ -41,9 +40,18 @@ def test_kernels_go_both_ways_bit_for_bit(dtype):
 
 
 @pytest.mark.parametrize("function", [kernel_from_torch, kernel_to_torch])
-def test_a_kernel_has_four_axes(function):
-    with pytest.raises(ValueError, match=r"\[.*\], got shape \(3, 3, 4\)"):
-        function(np.zeros((3, 3, 4)))
+@pytest.mark.parametrize("shape", [(3, 4), (1, 2, 3, 4, 5, 6)])
+def test_a_kernel_has_three_to_five_axes(function, shape):
+    with pytest.raises(ValueError, match=rf"\[.*\], got shape {re.escape(str(shape))}"):
+        function(np.zeros(shape))
+
+
+@pytest.mark.parametrize("axes", [1, 3])
+def test_kernels_of_one_and_three_axes_of_space(axes):
+    weight = np.random.default_rng(0).standard_normal((6, 2, 3, 5, 4)[: 2 + axes])
+    kernel = kernel_from_torch(weight)
+    assert kernel.shape == (*weight.shape[2:], 2, 6)
+    same({"": kernel_to_torch(kernel)}, {"": weight})
 
 
 def test_s9_round_trip_is_bit_exact():
@@ -164,68 +172,3 @@ def test_files_that_cannot_be_read_say_why(tmp_path):
         load_state_dict(tmp_path / "weights.npz")
     with pytest.raises(ValueError, match=r"written as \.safetensors, got .*\.pt"):
         save_state_dict(tmp_path / "weights.pt", {})
-
-
-class Tensor:
-    """What this package may ask of a tensor."""
-
-    def __init__(self, array):
-        self.array = array
-
-    def detach(self):
-        return self
-
-    def numpy(self):
-        return self.array
-
-
-def fake_torch(monkeypatch, content):
-    """A stand-in for PyTorch that records how it was asked; `content` may be an exception."""
-    calls = []
-
-    def load(path, **options):
-        calls.append(options)
-        if isinstance(content, Exception):
-            raise content
-        return content
-
-    torch = types.ModuleType("torch")
-    torch.load, torch.is_tensor = load, lambda value: isinstance(value, Tensor)
-    monkeypatch.setitem(sys.modules, "torch", torch)
-    return calls
-
-
-def test_a_pt_file_is_read_by_the_users_torch_with_weights_only(monkeypatch, tmp_path):
-    path = tmp_path / "s9.pt"
-    path.touch()
-    state_dict = drawn_state_dict()
-    calls = fake_torch(monkeypatch, {name: Tensor(array) for name, array in state_dict.items()})
-    same(load_state_dict(path), state_dict)
-    assert calls == [{"map_location": "cpu", "weights_only": True}]
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (
-            RuntimeError("long\nstory"),
-            r"plain weights: .*gave RuntimeError; save model\.state_dict",
-        ),
-        ({"state_dict": {}}, r"s9\.pt must hold tensors by name; save model\.state_dict\(\)"),
-        ([1, 2], r"s9\.pt must hold tensors by name"),
-    ],
-)
-def test_a_pt_file_with_anything_else_is_refused(monkeypatch, tmp_path, content, message):
-    path = tmp_path / "s9.pt"
-    path.touch()
-    fake_torch(monkeypatch, content)
-    with pytest.raises(ValueError, match=message):
-        load_state_dict(path)
-
-
-def test_a_pt_file_without_torch_says_what_to_do(monkeypatch, tmp_path):
-    path = tmp_path / "s9.pt"
-    path.touch()
-    monkeypatch.setitem(sys.modules, "torch", None)  # as if it were not installed
-    with pytest.raises(ModuleNotFoundError, match=r"s9\.pt needs PyTorch.*save.*\.safetensors"):
-        load_state_dict(path)

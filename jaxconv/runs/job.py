@@ -22,6 +22,7 @@ from jaxconv.runs.roll_call import call_roll
 from jaxconv.runs.roll_words import Facts, JobError
 from jaxconv.text import one_line
 from jaxconv.training.checkpoint import Checkpoints
+from jaxconv.training.loop import Wish
 from jaxconv.training.parallel import OneDevice
 
 LOST = 3  # exit code of a process that has lost another
@@ -141,7 +142,7 @@ def leaving(code: int) -> Iterator[None]:
 
 
 class Agreement:
-    """`agree(wish)`: the highest wish of all processes, in each of them at the same call.
+    """`agree(wish)`: the highest `Wish` of all processes, in each of them at the same call.
 
     What it returns was wished at the call before: no process waits for a device.
     """
@@ -151,11 +152,11 @@ class Agreement:
         self._highest = jax.jit(lambda wishes: wishes.max())
         self._before: jax.Array | None = None
 
-    def __call__(self, wish: int) -> int:
+    def __call__(self, wish: Wish) -> Wish:
         wishes = np.full(jax.local_device_count(), wish, np.int32)
         before, self._before = self._before, self._highest(self._layout.batch(wishes))
-        agreed = 0 if before is None else int(before)
-        if agreed:
+        agreed = Wish.NOTHING if before is None else Wish(int(before))
+        if agreed != Wish.NOTHING:
             self._before = None  # a wish that lasts is granted once, then asked for again
         return agreed
 
@@ -174,6 +175,11 @@ class SharedCheckpoints:
         if self._own is not None:
             self._own.save(step, whole, test_accuracy=test_accuracy)
         self.latest_step = step
+
+    def wait(self) -> None:
+        """As `Checkpoints.wait`."""
+        if self._own is not None:
+            self._own.wait()
 
     def restore_latest(self, like: Any) -> Any | None:
         """As `Checkpoints.restore_latest`, sent from process 0 to the others byte by byte."""

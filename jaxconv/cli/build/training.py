@@ -19,7 +19,8 @@ from jaxconv.training.epochs import (
     make_streamed_epoch,
     steps_of,
 )
-from jaxconv.training.loop import fit
+from jaxconv.training.keys import run_keys
+from jaxconv.training.loop import Course, SaveEvery, fit
 from jaxconv.training.optim import one_cycle_sgd
 from jaxconv.training.parallel import OneDevice, make_layout
 from jaxconv.training.step import (
@@ -40,11 +41,7 @@ class Training(NamedTuple):
 
     layout: OneDevice
     state: TrainState
-    run_epoch: RunEpoch
-    evaluate: Callable[[TrainState], dict[str, float]]
-    steps_per_epoch: int
-    steps_per_call: int
-    train_count: int
+    course: Course
 
 
 def build_training(config: ConfigDict, dataset: Dataset, network: Network) -> Training:
@@ -59,18 +56,12 @@ def build_training(config: ConfigDict, dataset: Dataset, network: Network) -> Tr
         config.epochs * steps_per_epoch, max_lr=config.max_lr, weight_decay=config.weight_decay
     )
     layout = make_layout(shard_state=config.get("shard_state", False))
-    init_key = jax.random.fold_in(jax.random.key(config.seed), 1)
-    state = init_train_state(network.model, tx, init_key, dataset.train.images.shape[1:])
+    key = run_keys(config.seed).weights
+    state = init_train_state(network.model, tx, key, dataset.train.images.shape[1:])
     run_epoch, steps_per_call = _build_epochs(config, dataset, network, tx, layout)
-    return Training(
-        layout=layout,
-        state=state,
-        run_epoch=run_epoch,
-        evaluate=network.evaluate(dataset, layout),
-        steps_per_epoch=steps_per_epoch,
-        steps_per_call=steps_per_call,
-        train_count=train_count,
-    )
+    evaluate = network.evaluate(dataset, layout)
+    course = Course(run_epoch, evaluate, steps_per_epoch, steps_per_call, train_count)
+    return Training(layout, state, course)
 
 
 def _build_epochs(
@@ -145,14 +136,9 @@ def build_fit(config: ConfigDict, training: Training) -> Callable[..., TrainStat
     together = {"agree": Agreement(training.layout)} if in_job() else {}
     return functools.partial(
         fit,
+        course=training.course,
         epochs=config.epochs,
-        steps_per_epoch=training.steps_per_epoch,
-        steps_per_call=training.steps_per_call,
-        train_count=training.train_count,
-        run_epoch=training.run_epoch,
-        evaluate=training.evaluate,
-        every_steps=config.checkpoint.every_steps,
-        every_minutes=config.checkpoint.every_minutes,
+        save_every=SaveEvery(config.checkpoint.every_steps, config.checkpoint.every_minutes),
         **together,
     )
 

@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxconv.cli.build.data import build_dataset, first_batches
-from jaxconv.cli.build.network import build_network, build_pipeline
+from jaxconv.cli.build.data import build_dataset, first_batches, with_statistics
+from jaxconv.cli.build.network import build_network, check_pipeline
 from jaxconv.cli.config.command_line import parse_command_line
 from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.config.file import config_path
@@ -131,19 +131,21 @@ def _knowing_what_is_kept(stop: StopRequest) -> Iterator[None]:
 def dry_run(config: ConfigDict) -> int:
     """The dry run: two steps of each kind, an evaluated batch, a checkpoint; nothing is left."""
     from jaxconv.cli.build.training import build_training
+    from jaxconv.training.checkpoint import hushed
     from jaxconv.training.rehearsal import rehearse
 
     keep_freed_memory()
-    pipeline = build_pipeline(config)
+    check_pipeline(config)
     describe_devices()
     dataset = say_data(build_dataset(config))
+    config = with_statistics(config, dataset)
     few = first_batches(dataset, train=2, test=1, batch_size=config.batch_size)
-    training = build_training(config, few, build_network(config, len(few.class_names), pipeline))
-    with tempfile.TemporaryDirectory(prefix="jaxconv-") as folder:
+    training = build_training(config, few, build_network(config, len(few.class_names)))
+    with hushed(), tempfile.TemporaryDirectory(prefix="jaxconv-") as folder:
         rehearse(
             training.state,
-            run_epoch=training.run_epoch,
-            evaluate=training.evaluate,
+            run_epoch=training.course.run_epoch,
+            evaluate=training.course.evaluate,
             test_count=len(few.test.labels),
             directory=Path(folder).resolve(),
             say=say,
@@ -172,19 +174,20 @@ def train_in(
     from jaxconv.report.html import write_report
 
     keep_freed_memory()
-    pipeline = build_pipeline(config)
+    check_pipeline(config)
     if not is_first_process():
         return follow(config, dataset, stop)
     run = run_dir.create(workdir)
     with sole_trainer(run):
         device = describe_devices()
         dataset = say_data(dataset or build_dataset(config))
+        config = with_statistics(config, dataset)
         run_dir.claim(run, to_json_dict(config), may_differ=MAY_DIFFER)
         made = environment(device) | {"settings": settings(), "data": describe(dataset)}
         for remark in require_as_before(run, made):
             say(printable(remark))
         run_dir.write_json(run.environment_json, made)
-        network = build_network(config, len(dataset.class_names), pipeline)
+        network = build_network(config, len(dataset.class_names))
         state = fit_here(config, run, dataset, network, stop, events=events, again=again)
         if state is None:
             return stop.exit_code or 143
@@ -207,10 +210,10 @@ def fit_here(
     from jaxconv.cli.build.training import build_fit, build_training
     from jaxconv.models.summary import format_summary, summarize
     from jaxconv.runs.events import event_writer
-    from jaxconv.training.checkpoint import Checkpoints
+    from jaxconv.training.checkpoint import Checkpoints, hushed
     from jaxconv.training.loop import Interrupted, go_on
 
-    checkpoints = Checkpoints(run.checkpoints)
+    checkpoints = Checkpoints(run.checkpoints, say=say)
     training = build_training(config, dataset, network)
     if job.in_job():
         checkpoints = job.SharedCheckpoints(checkpoints, training.layout)
@@ -220,22 +223,25 @@ def fit_here(
 
     progress = go_on(training.state, checkpoints)
     step = int(progress.state.step)
-    run_dir.truncate_metrics(run, after_epoch=step // training.steps_per_epoch)
+    run_dir.truncate_metrics(run, after_epoch=step // training.course.steps_per_epoch)
     events_dir = run.path / "tensorboard"
     writer = event_writer(events_dir, after_step=step) if events else nullcontext(lambda row: None)
 
     try:
-        with stop.deferred(), closing(checkpoints), writer as write_events:
+        with hushed(), stop.deferred(), closing(checkpoints), writer as write_events:
 
             def on_row(row: dict[str, Any]) -> None:
                 run_dir.append_metrics(run, row)
                 write_events(row)
+
+            def on_saved(row: dict[str, Any]) -> None:
                 say(format_row(row, config.epochs))
 
             begun = "goes on" if step else "starts"
             say(f"{begun} at step {step} in {printable(run.path)}")
             fit = build_fit(config, training)
-            state = fit(progress, checkpoints=checkpoints, on_row=on_row, should_stop=stop)
+            seen = {"on_row": on_row, "on_saved": on_saved, "should_stop": stop}
+            state = fit(progress, checkpoints=checkpoints, **seen)
             return training.layout.fetch(state)
     except Interrupted:
         say(f"saved at step {checkpoints.latest_step}; to go on: {printable(shlex.join(again))}")
@@ -247,6 +253,7 @@ def follow(config: ConfigDict, dataset: Dataset, stop: StopRequest) -> int:
     from jaxconv.cli.build.training import build_fit, build_training
     from jaxconv.training.loop import Interrupted, go_on
 
+    config = with_statistics(config, dataset)
     network = build_network(config, len(dataset.class_names))
     training = build_training(config, dataset, network)
     checkpoints = job.SharedCheckpoints(None, training.layout)
