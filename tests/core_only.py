@@ -62,6 +62,7 @@ def main():
 
     import jaxconv
     from jaxconv import cli
+    from jaxconv.models.inference import fold, infer
 
     x = jax.numpy.ones((2, 8, 8, 4))
     kernel = jax.numpy.ones((3, 3, 4, 6))
@@ -93,6 +94,8 @@ def main():
     images = np.zeros((1, 32, 32, 3), np.float32)
     logits = jaxconv.S9Net().apply(variables, (images - card.mean) / card.std, train=False)
     assert logits.shape == (1, 10)
+    inferred = infer(fold(variables), (images - card.mean) / card.std)
+    np.testing.assert_allclose(inferred, logits, atol=1e-5)
     assert cli.main(["summary"]) == 0
     assert cli.main(["costs"]) == 0
     for words in ("stats", "train --config s9", "predict a.png", "animate standard", "export"):
