@@ -6,8 +6,8 @@ global state, safe in threads.
 
 import io
 from bisect import bisect_right
-from functools import cache
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
