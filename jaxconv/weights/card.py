@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from jaxconv.errors import JaxconvError
 from jaxconv.interop.files import save_state_dict
 from jaxconv.interop.torch import require_s9
+from jaxconv.models.s9 import S9Net, s9_from_json
 
 
 class WeightsError(JaxconvError):
@@ -55,6 +56,14 @@ class Card:
             raise TypeError(f"test_accuracy, test_loss, epoch, step {numbers}: expected numbers")
         if not isinstance(self.config, Mapping):
             raise TypeError(f"config {self.config!r}: expected fields")
+        if not isinstance(self.config.get("model", {}), Mapping):
+            raise TypeError(f"config.model {self.config['model']!r}: expected fields")
+        _ = self.model
+
+    @property
+    def model(self) -> S9Net:
+        """The network that the weights are of."""
+        return s9_from_json(self.config.get("model", {}), len(self.class_names))
 
 
 class Weights(NamedTuple):
@@ -68,9 +77,9 @@ def save_weights(path: str | Path, weights: Weights) -> None:
     """Writes a .safetensors file, whole or not at all.
 
     Raises:
-        ValueError: another ending, or variables that are not S9Net's.
+        ValueError: another ending, or variables that are not those of the card's network.
     """
-    require_s9(weights.variables)
+    require_s9(weights.variables, weights.card.model)
     card = {"card": json.dumps(asdict(weights.card))}
     save_state_dict(path, flatten_dict(weights.variables, sep="/"), metadata=card)
 
@@ -93,7 +102,7 @@ def load_weights(path: str | Path) -> Weights:
         raise WeightsError(f"{path} is not a whole safetensors file: {error}") from error
     variables = unflatten_dict(arrays, sep="/")
     try:
-        require_s9(variables, num_classes=len(card.class_names))
+        require_s9(variables, card.model)
     except ValueError as error:
         raise WeightsError(f"{path}: {error}") from error
     return Weights(variables, card)
