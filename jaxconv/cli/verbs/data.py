@@ -42,13 +42,14 @@ def augmentations_parser(verb: str, words: str) -> OneLineParser:
 def augmentations(parser: OneLineParser, argv: Sequence[str]) -> None:
     """Draws one training image under each augmentation of the config, by name."""
     from jaxconv.augment.gallery import named_augmentations
-    from jaxconv.cli.build.network import build_pipeline
+    from jaxconv.cli.build.network import build_pipeline, mistakes_of_augmentation
     from jaxconv.report import figures
 
     config, flags = parse_command_line(parser, argv)
     require_devices()
     pipeline, data = build_pipeline(config), load_dataset(config)
     image, engine = data.train.images[0], config.augment.engine
-    shown = named_augmentations(pipeline, image, engine=engine)
+    with mistakes_of_augmentation():
+        shown = named_augmentations(pipeline, image, engine=engine)
     title = f"One image of {data.name} under each augmentation"
     save_picture(figures.augmentations(shown, title=title), flags.out)
