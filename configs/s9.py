@@ -22,6 +22,11 @@ def get_config() -> ConfigDict:
     config.steps_per_call = config_dict.placeholder(int)  # None: 1 on CPU, an epoch elsewhere
     config.shard_state = False  # whether devices share weights and optimizer, not the batch only
 
+    config.model = ConfigDict()
+    config.model.name = "s9"  # the network
+    config.model.width = 1.0  # factor on the channels of every block
+    config.model.rows = config_dict.placeholder(tuple)  # its blocks; None is those of the guide
+
     config.checkpoint = ConfigDict()  # one after each epoch, and within it after so many:
     config.checkpoint.every_steps = config_dict.placeholder(int)  # steps; None is never
     config.checkpoint.every_minutes = config_dict.placeholder(float)  # minutes; None is never
@@ -32,6 +37,9 @@ def get_config() -> ConfigDict:
     config.data.download = True  # whether cifar10 may be downloaded when it is not at hand
     config.data.train_limit = config_dict.placeholder(int)  # training images to use; None is all
     config.data.test_limit = config_dict.placeholder(int)  # test images to use; None is all
+
+    config.data.image_size = 32  # height and width in pixels; only folder has others than 32
+    config.data.test_share = 0.2  # of each class, for testing, where a folder has no test/
 
     config.augment = ConfigDict()
     config.augment.engine = "device"  # device (jitted) or albumentations (on the host)

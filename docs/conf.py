@@ -12,7 +12,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE / "_sphinx")]
 
 project = "jaxconv"
 author = "The jaxconv authors"
-copyright = author  # noqa: A001
+copyright = author
 html_title = "jaxconv"
 
 extensions = [
@@ -39,11 +39,13 @@ python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 72
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
-napoleon_custom_sections = [("Cost", "returns_style"), ("Source", "returns_style")]
+napoleon_custom_sections = ["Returns", "Cost", "Variables"]  # prose, no "type: text"
+smartquotes_action = "D"  # dashes only: quotes here belong to code
 toc_object_entries_show_parents = "hide"
 
 html_theme = "furo"
 html_static_path = ["_static"]
+html_extra_path = ["../jaxconv/explorer/explorer.html"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False

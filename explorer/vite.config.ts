@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { defineConfig } from "vitest/config";
 import type { Plugin } from "vite";
 import { viteSingleFile } from "vite-plugin-singlefile";
-import { pack } from "./src/math/packing";
+import { pack } from "./src/math/packing.ts";
 
 const read = (path: string) => new Uint8Array(readFileSync(new URL(path, import.meta.url)));
 

@@ -126,7 +126,7 @@ def test_misclassified_images_are_drawn(workdir, tmp_path, monkeypatch, capsys):
     [
         (
             [],
-            "no verb given; expected one of train, summary, costs, animate, stats, samples",
+            "no verb given; expected one of train, summary, costs, animate, explore, stats",
         ),
         (["sumary"], "sumary: unknown verb; did you mean summary?"),
         (["dance"], "dance: unknown verb; expected one of train, summary, costs, animate"),

@@ -26,6 +26,7 @@ from jaxconv.cli.job_flags import membership
 from jaxconv.cli.verbs.train import train_parser
 from jaxconv.data.cache import save_cache
 from jaxconv.data.dataset import Split
+from jaxconv.weights.pretrained import PRETRAINED
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {
@@ -80,8 +81,22 @@ def kind(command: str) -> str | None:
     return next((name for rule, name in rules.items() if re.fullmatch(rule, command)), None)
 
 
-def of_kind(*kinds: str) -> list[tuple[str, str]]:
-    return [(page, command) for page, command in ALL if kind(command) in kinds]
+def of_kind(*kinds: str) -> list[str]:
+    """The commands of these kinds; what several pages say is tried once."""
+    found = {" ".join(words(command)): command for _, command in ALL if kind(command) in kinds}
+    return sorted(found.values())
+
+
+def words(command: str) -> list[str]:
+    """The command without what is around it: `train` or a verb, then its arguments."""
+    around = (
+        r"^(JAX_PLATFORMS=cpu |srun )?(\.venv/bin/)?(python train\.py|python -m jaxconv|jaxconv)"
+    )
+    program = re.match(around, command)
+    if program is None:
+        return shlex.split(command)
+    trains = program[3] == "python train.py"
+    return ["train"] * trains + shlex.split(command[program.end() :].removesuffix("&"))
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +114,8 @@ def home(tmp_path_factory):
         Image.fromarray(images[0]).resize((50, 40)).save(folder / name)
     train(folder, "python train.py --config configs/s9_quick.py")
     shutil.copytree(folder / "runs" / "s9_quick", folder / "runs" / "other")
+    (folder / "Downloads").mkdir()
+    shutil.copy(PRETRAINED, folder / "s9.safetensors")
     return folder
 
 
@@ -110,7 +127,9 @@ def environment(folder: Path) -> dict[str, str]:
 
 def process(folder: Path, command: str, *more: str) -> subprocess.CompletedProcess:
     """The command as a real process of this Python."""
-    _, *arguments = shlex.split(command)
+    arguments = shlex.split(command)[1:]
+    if "jaxconv" in shlex.split(command)[0]:
+        arguments = ["-m", "jaxconv", *words(command)]
     done = subprocess.run(
         [sys.executable, *arguments, *more],
         cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=600,
@@ -146,7 +165,7 @@ def test_the_page_names_programs_that_exist():
     verbs = re.findall(r"`(?:\.venv/bin/)?(?:python -m )?jaxconv ([a-z]+)", texts)
     assert min(len(modules), len(verbs)) > 5
     assert [module for module in modules if not importlib.util.find_spec(module)] == []
-    assert set(verbs) <= {*cli.VERBS, "train"}
+    assert set(verbs) <= set(cli.VERBS)
     for flags in re.findall(
         r"`(?:python )?train\.py --config (\S+?)[` ]", "\n".join(PAGES.values())
     ):
@@ -162,28 +181,35 @@ def test_what_is_installed_exists():
     for names in extras:
         for name in names if isinstance(names, tuple) else names.split(","):
             assert not name or name in EXTRAS, name
-    assert all(re.search(r"-e '?\.(\[[\w,]+\])?'?$", command) for _, command in wanted)
+    assert all(re.search(r"(-e|wheels) '?(\.|jaxconv)(\[[\w,]+\])?'?$", one) for one in wanted)
 
 
-@pytest.mark.parametrize(("page", "command"), of_kind("tests"))
-def test_a_test_command_finds_tests(page, command):
+@pytest.mark.parametrize("command", of_kind("tests"))
+def test_a_test_command_finds_tests(command):
     files = [] if "tests/" in command else ["tests/test_objective.py"]
     done = process(ROOT, command, "-n0", "-q", "--collect-only", *files)
     assert re.search(r"tests/test_\w+\.py::", done.stdout)
 
 
-@pytest.mark.parametrize(("page", "command"), of_kind("SLURM", "one of several"))
-def test_a_process_of_several_has_the_flags_that_are_written(page, command):
-    program = shlex.split(command.removesuffix("&"))
-    argv = program[program.index("train.py") + 1 :]
-    _, flags = parse_command_line(train_parser("train", ""), argv)
+@pytest.mark.parametrize("command", of_kind("SLURM", "one of several"))
+def test_a_process_of_several_has_the_flags_that_are_written(command):
+    _, flags = parse_command_line(train_parser("train", ""), words(command)[1:])
     assert membership(flags) is not None
+
+
+@pytest.mark.parametrize("command", of_kind("benchmark"))
+def test_a_benchmark_says_what_it_takes(command):
+    assert "--pairs" in process(ROOT, command).stdout
+
+
+def test_the_window_that_would_open_is_a_verb():
+    assert {words(command)[0] for command in of_kind("window")} <= set(cli.VERBS)
 
 
 @pytest.mark.slow
 def test_several_processes_train_as_one(home):
     """Those that are to be tried on one machine."""
-    commands = [command for _, command in of_kind("one of several") if "127.0.0.1" in command]
+    commands = [command for command in of_kind("one of several") if "127.0.0.1" in command]
     assert len(commands) == 2
     with ThreadPoolExecutor(2) as pool:
         arguments = [command.partition(" ")[2].removesuffix("&") for command in commands]
@@ -191,8 +217,8 @@ def test_several_processes_train_as_one(home):
     assert sum("report: " in text for text in told) == 1
 
 
-@pytest.mark.parametrize(("page", "command"), of_kind("help"))
-def test_help_helps(page, command, home):
+@pytest.mark.parametrize("command", of_kind("help"))
+def test_help_helps(command, home):
     assert "--config.epochs" in process(home, command).stdout
 
 
@@ -204,29 +230,26 @@ def test_the_first_command_leaves_a_report(home):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("page", "command"), of_kind("training"))
-def test_training_trains(page, command, home, tmp_path):
+@pytest.mark.parametrize("command", of_kind("training"))
+def test_training_trains(command, home, tmp_path):
     shutil.copytree(home, tmp_path / "home", symlinks=True, ignore=shutil.ignore_patterns("runs"))
     told = train(tmp_path / "home", command)
     assert "report: " in told or "all of it works" in told
 
 
-VERB_COMMANDS = [
-    (page, command)
-    for page, command in of_kind("verb")
-    if not (page == "convolutions.md" and " animate " in command)
-]
+DRAWN = re.findall(r"^python -m jaxconv (animate .*)$", PAGES["docs/convolutions.md"], re.MULTILINE)
+VERB_COMMANDS = [command for command in of_kind("verb") if shlex.join(words(command)) not in DRAWN]
 
 
-@pytest.mark.parametrize(("page", "command"), VERB_COMMANDS)
-def test_a_verb_does_what_is_written(page, command, home, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("command", VERB_COMMANDS)
+def test_a_verb_does_what_is_written(command, home, tmp_path, monkeypatch, capsys):
     for name, value in environment(home).items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("TFDS_DATA_DIR", raising=False)
     for path in home.iterdir():
         (tmp_path / path.name).symlink_to(path)
     monkeypatch.chdir(tmp_path)
-    _, _, _, verb, *flags = shlex.split(command)
+    verb, *flags = words(command)
     assert cli.main([verb, *flags]) == 0, capsys.readouterr().err
     assert capsys.readouterr().out
     written = [flags[i + 1] for i, flag in enumerate(flags) if flag in FILE_FLAGS]
@@ -235,3 +258,16 @@ def test_a_verb_does_what_is_written(page, command, home, tmp_path, monkeypatch,
 
 
 FILE_FLAGS = ("--out", "--still", "--safetensors", "--torch", "--stablehlo")
+
+
+def test_the_messages_that_a_page_explains_are_those_of_the_program():
+    """Quoted on the page of remedies, up to names and numbers in capitals."""
+    page = PAGES["docs/howto/troubleshoot.md"]
+    quoted = re.findall(r'^"([^"]+?)(?: \.\.\.)?"', page, re.MULTILINE)
+    quoted += re.findall(r"^`([a-z_ ]+)`$", page, re.MULTILINE)
+    assert len(quoted) > 5
+    sources = " ".join(path.read_text("utf-8") for path in ROOT.glob("jaxconv/**/*.py"))
+    program = re.sub(r'"\s+f?"', "", sources) + (ROOT / "train.py").read_text("utf-8")
+    for message in quoted:
+        pattern = re.sub(r"\b[A-Z]\b", r"\\{\\w+\\}", re.escape(message))
+        assert re.search(pattern, program), message

@@ -1,7 +1,7 @@
 """Every block of Python in README.md and docs/ is run, page by page, in the order of the page.
 
-A block that begins with `>>>` is a session and must print what it says; another is a program. Where a
-page imports a framework that is not installed, it is skipped from there on.
+A block that begins with `>>>` is a session and must print what it says; another is a program.
+Where a page imports a framework that is not installed, it is skipped from there on.
 """
 
 import ast

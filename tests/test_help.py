@@ -16,7 +16,7 @@ from jaxconv.cli.program import all_parsers
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "configs" / "s9.py"
-WITHOUT_CONFIG = {"summary", "costs", "animate", "compare", "completion"}
+WITHOUT_CONFIG = {"summary", "costs", "animate", "explore", "compare", "completion"}
 
 
 def require_fields(text):

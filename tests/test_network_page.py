@@ -64,9 +64,8 @@ def test_the_sums_are_those_of_the_rows(blocks):
 
 def test_the_sum_of_the_receptive_field_is_written_out(blocks):
     """Each row of that table: what the layers add, and field and jump after them."""
-    rows = re.findall(
-        r"^\| blocks? ([\d, and]+).* \| (\d) x (\d).* \| (\d+) \| (\d+) \|$", PAGE, re.M
-    )
+    row = r"^\| blocks? ([\d, and]+).* \| (\d) x (\d).* \| (\d+) \| (\d+) \|$"
+    rows = re.findall(row, PAGE, re.MULTILINE)
     assert len(rows) == 7
     field, jump = 1, 1
     for numbers, extent, step, after, jump_after in rows:

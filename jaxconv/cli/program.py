@@ -11,7 +11,7 @@ from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.outcomes import outcome
 from jaxconv.cli.parsers import EXIT_CODES, OneLineParser
 from jaxconv.cli.terminal import discard_broken_output, fail, standard_streams
-from jaxconv.cli.verbs import completion, data, export, images, network, runs, train
+from jaxconv.cli.verbs import completion, data, explorer, export, images, network, runs, train
 from jaxconv.runs import job
 from jaxconv.text import nearest
 
@@ -40,6 +40,11 @@ VERBS: Mapping[str, Verb] = {
         "Draws a convolution at work: a film, a still of three steps, or both.",
         network.animate,
         network.animate_parser,
+    ),
+    "explore": Verb(
+        "Opens the page in which every convolution can be touched, number by number.",
+        explorer.explore,
+        explorer.explore_parser,
     ),
     "stats": Verb(
         "Prints the statistics of the training and the test images.", data.stats, data.stats_parser
@@ -75,7 +80,7 @@ VERBS: Mapping[str, Verb] = {
     ),
     "completion": Verb(
         "Prints a script for the shell that completes the command `jaxconv`.",
-        lambda parser, argv: completion.completion(parser, argv, all_parsers()),
+        lambda parser, argv: completion.completion(parser, argv, all_parsers),
         completion.completion_parser,
     ),
 }

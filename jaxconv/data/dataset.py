@@ -111,7 +111,7 @@ def first_available(loaders: Mapping[str, Callable[[], Dataset]]) -> Dataset:
         ValueError: there is no loader at all.
     """
     if not loaders:
-        raise ValueError("data.sources is empty: expected at least one of 'cifar10', 'shapes10'")
+        raise ValueError("data.sources is empty: expected at least one")
     missing: list[DataUnavailable] = []
     for name, load in loaders.items():
         try:
@@ -198,6 +198,7 @@ def describe(dataset: Dataset) -> dict[str, object]:
         "origin": dataset.origin,
         "train": len(dataset.train.labels),
         "test": len(dataset.test.labels),
+        "class_names": list(dataset.class_names),
         "labels_crc32": [zlib.crc32(np.ascontiguousarray(array)) for array in labels],
     }
 
@@ -205,7 +206,6 @@ def describe(dataset: Dataset) -> dict[str, object]:
 def fingerprint(dataset: Dataset) -> dict[str, object]:
     """What is the same on two machines if they train on the same data; reads all of it once."""
     facts = {name: value for name, value in describe(dataset).items() if name not in _WORDS}
-    facts["class_names"] = list(dataset.class_names)
     if dataset.exact:
         facts["images_crc32"] = [_crc32(split.images) for split in (dataset.train, dataset.test)]
     return facts

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from jaxconv.data import archive, shapes10
 from jaxconv.data.cifar10 import load_cifar10
 from jaxconv.data.dataset import Dataset
+from jaxconv.data.folder import load_folder
 from jaxconv.data.shapes10 import load_shapes10
 
 
@@ -18,13 +19,15 @@ class Wishes(NamedTuple):
     download: bool  # whether it may be fetched
     train_limit: int | None  # examples to use; None is all
     test_limit: int | None
+    image_size: int  # height and width in pixels
+    test_share: float  # of each class, where the data set is not split
 
 
 class Source(NamedTuple):
     """A data set by name."""
 
     load: Callable[[Wishes], Dataset]
-    class_names: tuple[str, ...]  # what the outputs of a network trained on it mean
+    class_names: tuple[str, ...] | None  # what the outputs mean; None: the data itself says so
 
 
 SOURCES: Mapping[str, Source] = {
@@ -37,5 +40,11 @@ SOURCES: Mapping[str, Source] = {
             train_count=wishes.train_limit or 50_000, test_count=wishes.test_limit or 10_000
         ),
         shapes10.CLASS_NAMES,
+    ),
+    "folder": Source(
+        lambda wishes: load_folder(
+            data_dir=wishes.dir, image_size=wishes.image_size, test_share=wishes.test_share
+        ),
+        None,
     ),
 }

@@ -87,7 +87,10 @@ def compare_table(records: Sequence[Record]) -> str:
         differing = [name for name in names if len({_value(fields, name) for fields in values}) > 1]
         if differing:
             told = [
-                (printable(name), *(printable(_value(fields, name), longest=40) for fields in values))
+                (
+                    printable(name),
+                    *(printable(_value(fields, name), longest=40) for fields in values),
+                )
                 for name in differing
             ]
             runs = [printable(record.name) for record in records]

@@ -17,9 +17,10 @@ from safetensors import SafetensorError, safe_open
 from jaxconv.errors import JaxconvError
 from jaxconv.interop.files import save_state_dict
 from jaxconv.interop.torch import require_s9
+from jaxconv.models.s9 import S9Net, s9_from_json
 from jaxconv.text import one_line
 
-MOST_BYTES = 64 << 20  # of a file; that of the package has 0.8 million
+MOST_BYTES = 1 << 30  # of a file; that of the package has 0.8 million
 
 
 class WeightsError(JaxconvError):
@@ -58,6 +59,14 @@ class Card:
         for name, (expected, holds) in _RULES.items():
             if not holds(getattr(self, name)):
                 raise ValueError(f"{name} {getattr(self, name)!r}: expected {expected}")
+        if not isinstance(self.config.get("model", {}), Mapping):
+            raise TypeError(f"config.model {self.config['model']!r}: expected fields")
+        _ = self.model  # refuses rows that are none
+
+    @property
+    def model(self) -> S9Net:
+        """The network that the weights are of."""
+        return s9_from_json(self.config.get("model", {}), len(self.class_names))
 
 
 def _is_number(value: Any) -> bool:
@@ -102,9 +111,9 @@ def save_weights(path: str | Path, weights: Weights) -> None:
     """Writes a .safetensors file, whole or not at all.
 
     Raises:
-        ValueError: another ending, or variables that are not S9Net's.
+        ValueError: another ending, or variables that are not those of the card's network.
     """
-    require_s9(weights.variables)
+    require_s9(weights.variables, weights.card.model)
     card = {"card": json.dumps(asdict(weights.card))}
     save_state_dict(path, flatten_dict(weights.variables, sep="/"), metadata=card)
 
@@ -131,7 +140,7 @@ def load_weights(path: str | Path) -> Weights:
         raise WeightsError(f"{path}: {error}") from error
     try:
         variables = unflatten_dict(arrays, sep="/")
-        require_s9(variables, num_classes=len(card.class_names))
+        require_s9(variables, card.model)
     except (IndexError, TypeError, ValueError) as error:  # of a name that is within another
         raise WeightsError(f"{path}: {one_line(error, longest=1000)}") from error
     return Weights(variables, card)

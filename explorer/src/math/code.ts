@@ -187,9 +187,10 @@ function jaxconvLinen(c: Case): Snippet {
 function jaxconvNnx(c: Case): Snippet {
   const w = new Writer(c);
   const { name, features, rest } = moduleArgs(w);
+  const axes = w.oneD && c.options.variant === "pointwise" ? ", axes=1" : "";
   const code = [
     "import jax", "from flax import nnx", `from jaxconv.nnx import ${name}`, "",
-    `layer = ${name}(${c.steps[0].channels}, ${features}${rest}, rngs=nnx.Rngs(0))`,
+    `layer = ${name}(${c.steps[0].channels}, ${features}${axes}${rest}, rngs=nnx.Rngs(0))`,
     `y = layer(jax.numpy.ones(${w.inputShape("last")}))  # ${w.lastShape("last")}`,
   ];
   return { name: "jaxconv, NNX", code: code.join("\n"), note: null };
@@ -211,7 +212,7 @@ function flax(c: Case): Snippet {
     if (outside) calls.push(`y = jnp.pad(y, ((0, 0), ${pairs.join(", ")}, (0, 0)), mode="${modes[mode]}")`);
     const list: Arg[] = [
       ["strides", w.tuple(stride), w.tuple([1, 1])],
-      ["padding", outside || pads.flat().every((n) => n === 0) ? '"VALID"' : `(${pairs.join(", ")},)`, ""],
+      ["padding", outside || pads.flat().every((n) => n === 0) ? '"VALID"' : w.oneD ? `(${pairs[0]},)` : `(${pairs.join(", ")})`, ""],
       ["kernel_dilation", w.tuple(dilation), w.tuple([1, 1])],
       ["feature_group_count", `${step.groups}`, "1"],
     ];
@@ -321,39 +322,27 @@ export function animateCommand(o: Options, steps: readonly Step[]): { command: s
   if (o.variant === "spatially_separable" && o.middle !== o.features)
     return no("The films keep as many channels between the steps as come out.");
   const variant = o.variant === "depthwise" ? "standard" : o.variant;
-  const usual: Record<string, Record<string, string>> = {
-    standard: { size: "5", channels: "2", features: "2" },
-    pointwise: { size: "3", channels: "4", features: "2" },
-    depthwise_separable: { size: "4", channels: "3", features: "2" },
-    dilated: { size: "7", channels: "1", features: "2", dilation: "2" },
-    spatially_separable: { size: "5", channels: "2", features: "1" },
-    transpose: { size: "3", channels: "2", features: "1", stride: "2", padding: "1" },
-  };
   const pair = ([a, b]: Pair) => (a === b ? `${a}` : `${a},${b}`);
   const flat = (value: Pair, still: number): Pair => (o.dims === 1 ? [still, value[1]] : value);
   const sums: Pair =
     o.variant === "spatially_separable"
       ? [padding[0][0], steps[1].options.padding[1][0]]
       : [padding[0][0], padding[1][0]];
-  const given: [string, string][] = [
-    ["size", pair(flat(o.size, 1))],
-    ["channels", `${o.channels}`],
-    ["features", `${steps[steps.length - 1].features}`],
-    ["stride", pair(flat(o.stride, 1))],
-    ["padding", pair(sums)],
+  // The command's own sizes change from variant to variant: ours are always said.
+  const flags: Arg[] = [
+    ["size", pair(flat(o.size, 1)), ""],
+    ["channels", `${o.channels}`, ""],
+    ["features", `${steps[steps.length - 1].features}`, ""],
   ];
-  if (variant !== "pointwise") given.push(["kernel-size", pair(flat(o.kernel, 1))]);
+  if (variant !== "pointwise") flags.push(["kernel-size", pair(flat(o.kernel, 1)), ""]);
+  flags.push(["stride", pair(flat(o.stride, 1)), "1"], ["padding", pair(sums), "0"]);
+  if (variant === "transpose") flags.push(["output-padding", pair(flat(o.outputPadding, 0)), "0"]);
   if (!["pointwise", "spatially_separable"].includes(variant))
-    given.push(["dilation", pair(flat(first.options.dilation, 1))]);
-  if (["standard", "transpose"].includes(variant)) given.push(["groups", `${first.groups}`]);
-  if (variant === "transpose") given.push(["output-padding", pair(flat(o.outputPadding, 0))]);
-  const base: Record<string, string> = {
-    stride: "1", padding: "0", "kernel-size": "3", dilation: "1", groups: "1", "output-padding": "0",
-    ...usual[variant],
-  };
-  const flags = given.filter(([key, value]) => base[key] !== value).map(([key, value]) => ` --${key} ${value}`);
+    flags.push(["dilation", pair(flat(first.options.dilation, 1)), variant === "dilated" ? "2" : "1"]);
+  if (["standard", "transpose"].includes(variant)) flags.push(["groups", `${first.groups}`, "1"]);
+  const said = flags.filter(([, value, usual]) => value !== usual);
   return {
-    command: `python -m jaxconv animate ${variant}${flags.join("")} --out ${o.variant}.gif`,
+    command: `python -m jaxconv animate ${variant}${said.map(([name, value]) => ` --${name} ${value}`).join("")} --out ${o.variant}.gif`,
     note: "A film of this case, with small numbers of its own.",
   };
 }

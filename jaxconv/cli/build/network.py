@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import numpy as np
 
+from jaxconv.cli.build.data import image_size, with_any_statistics
 from jaxconv.cli.config.error import ConfigError
-from jaxconv.models.s9 import S9Net
+from jaxconv.models.s9 import S9Net, s9_from_json
 from jaxconv.text import one_line
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from jaxconv.training.parallel import OneDevice
     from jaxconv.training.step import TrainState
 
-IMAGE_SHAPE = (32, 32, 3)
-
 
 class Network(NamedTuple):
     """A model and how its images are prepared; `build_network` makes it once for each command."""
@@ -32,6 +31,7 @@ class Network(NamedTuple):
     engine: str  # which runs the pipeline: device or albumentations
     normalize: Callable[[jax.Array], jax.Array]  # of the images that it is tested on
     batch_size: int
+    image_shape: tuple[int, int, int]  # h, w, c
 
     def evaluate(self, dataset: Dataset, layout: OneDevice | None = None) -> Callable:
         """`evaluate(state) -> {"test_loss", "test_accuracy"}` on the test split."""
@@ -68,25 +68,59 @@ def build_pipeline(config: ConfigDict) -> tuple[Transform, ...]:
         return parse_pipeline(config.augment.transforms, engine=config.augment.engine)
 
 
-def build_network(
-    config: ConfigDict, num_classes: int, pipeline: tuple[Transform, ...] | None = None
-) -> Network:
-    """The config's network for so many classes.
-
-    Args:
-        pipeline: what `build_pipeline` gave, where the caller has it already.
+def check_pipeline(config: ConfigDict) -> None:
+    """Refuses what `build_pipeline` would, before the data is there that "auto" is about.
 
     Raises:
-        ConfigError: the augmentation has a mistake, or its Normalize does not fit images.
+        ConfigError: the augmentation has a mistake.
+    """
+    build_pipeline(with_any_statistics(config))
+
+
+def build_network(config: ConfigDict, num_classes: int) -> Network:
+    """The config's network for so many classes.
+
+    Raises:
+        ConfigError: the augmentation has a mistake, or its Normalize or the network does not fit
+            images.
     """
     from jaxconv.augment.device import make_device_normalize
 
-    pipeline = build_pipeline(config) if pipeline is None else pipeline
-    model = S9Net(num_classes, config.dropout_rate, jax.numpy.dtype(config.dtype))
+    pipeline = build_pipeline(config)
+    size = image_size(config)
+    images = jax.ShapeDtypeStruct((1, size, size, 3), np.uint8)
     with mistakes_of_augmentation():
         normalize = make_device_normalize(pipeline)
-        jax.eval_shape(normalize, jax.ShapeDtypeStruct((1, *IMAGE_SHAPE), np.uint8))
-    return Network(model, pipeline, config.augment.engine, normalize, config.batch_size)
+        normalized = jax.eval_shape(normalize, images)
+    model = build_model(config, num_classes)
+    if model.rows != S9Net().rows or size < 32:  # that one takes all others
+        _require_images(model, normalized)
+    shape = images.shape[1:]
+    return Network(model, pipeline, config.augment.engine, normalize, config.batch_size, shape)
+
+
+def _require_images(model: S9Net, images: jax.ShapeDtypeStruct) -> None:
+    """Raises ConfigError where the model does not take such images."""
+    try:
+        jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
+    except (TypeError, ValueError) as error:
+        reason = one_line(error, longest=1000)
+        raise ConfigError(
+            f"config.model does not take images {list(images.shape[1:])}: {reason}"
+        ) from error
+
+
+def build_model(config: ConfigDict, num_classes: int) -> S9Net:
+    """The config's model; configs of older versions have no group `model`.
+
+    Raises:
+        ConfigError: a row has a mistake.
+    """
+    options = {"dropout_rate": config.dropout_rate, "dtype": jax.numpy.dtype(config.dtype)}
+    try:
+        return s9_from_json(config.get("model", {}), num_classes, **options)
+    except ValueError as error:
+        raise ConfigError(f"config.model: {error}") from error
 
 
 @contextlib.contextmanager
@@ -106,5 +140,5 @@ def state_like(network: Network) -> TrainState:
 
     tx = one_cycle_sgd(1, max_lr=1.0, weight_decay=0.0)
     return jax.eval_shape(
-        lambda: init_train_state(network.model, tx, jax.random.key(0), IMAGE_SHAPE)
+        lambda: init_train_state(network.model, tx, jax.random.key(0), network.image_shape)
     )

@@ -70,6 +70,16 @@ RULES: Mapping[str, Rule] = {
     "dropout_rate": _number("of at least 0 and below 1", lambda rate: 0 <= rate < 1),
     "label_smoothing": _number("of at least 0 and below 1", lambda rate: 0 <= rate < 1),
     "dtype": _choice("float32", "bfloat16"),
+    "model.name": _choice("s9"),
+    "model.width": _number("above 0 and at most 64", lambda width: 0 < width <= 64),
+    "model.rows": _or_none(
+        Rule(
+            "rows such as {'conv': 'Conv', 'features': 32}",
+            lambda value: type(value) is tuple and len(value) > 0,
+        ),
+        "those of the guide",
+        tuple,
+    ),
     "shard_state": Rule("true or false", lambda value: type(value) is bool),
     "checkpoint.every_steps": _or_none(_whole(at_least=1), "never"),
     "checkpoint.every_minutes": _or_none(_number("above 0", lambda m: m > 0), "never", float),
@@ -78,6 +88,8 @@ RULES: Mapping[str, Rule] = {
     "data.download": Rule("true or false", lambda value: type(value) is bool),
     "data.train_limit": _or_none(_whole(at_least=1), "all"),
     "data.test_limit": _or_none(_whole(at_least=1), "all"),
+    "data.image_size": _whole(at_least=8, below=1025),
+    "data.test_share": _number("above 0 and below 1", lambda share: 0 < share < 1),
     "augment.engine": _choice("device", "albumentations"),
 }
 """What a field must hold, where its type does not say it. A config may lack any of them."""

@@ -1,7 +1,7 @@
 """The verb that lets a shell complete verbs, flags and fields."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from jaxconv.cli.config.fields import field_paths
 from jaxconv.cli.config.file import DEFAULT_CONFIG, load_config
@@ -19,13 +19,15 @@ def completion_parser(verb: str, words: str) -> OneLineParser:
 
 
 def completion(
-    parser: OneLineParser, argv: Sequence[str], parsers: Mapping[str, OneLineParser]
+    parser: OneLineParser,
+    argv: Sequence[str],
+    make_parsers: Callable[[], Mapping[str, OneLineParser]],
 ) -> None:
-    """Prints a script that completes the verbs of `parsers`."""
+    """Prints a script that completes the verbs whose parsers are made."""
+    flags = parser.parse_args(argv)
     import shtab
 
-    flags = parser.parse_args(argv)
-    print(shtab.complete(_whole_parser(parsers), flags.shell))
+    print(shtab.complete(_whole_parser(make_parsers()), flags.shell))
 
 
 def _whole_parser(parsers: Mapping[str, OneLineParser]) -> argparse.ArgumentParser:

@@ -42,12 +42,15 @@ def augmentations_parser(verb: str, words: str) -> OneLineParser:
 def augmentations(parser: OneLineParser, argv: Sequence[str]) -> None:
     """Draws one training image under each augmentation of the config, by name."""
     from jaxconv.augment.gallery import named_augmentations
-    from jaxconv.cli.build.network import build_pipeline, mistakes_of_augmentation
+    from jaxconv.cli.build.data import with_statistics
+    from jaxconv.cli.build.network import build_pipeline, check_pipeline, mistakes_of_augmentation
     from jaxconv.report import figures
 
     config, flags = parse_command_line(parser, argv)
     require_devices()
-    pipeline, data = build_pipeline(config), load_dataset(config)
+    check_pipeline(config)
+    data = load_dataset(config)
+    pipeline = build_pipeline(with_statistics(config, data))
     image, engine = data.train.images[0], config.augment.engine
     with mistakes_of_augmentation():
         shown = named_augmentations(pipeline, image, engine=engine)

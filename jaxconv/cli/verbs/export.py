@@ -10,7 +10,7 @@ from jaxconv.cli.flag_types import path_named
 from jaxconv.cli.parsers import OneLineParser, network_parser
 from jaxconv.cli.verbs.trained import Trained, parse_trained
 from jaxconv.runs import run_dir
-from jaxconv.text import printable
+from jaxconv.text import one_line, printable
 from jaxconv.weights.card import Card, Weights, save_weights
 
 _SELECTIONS = {
@@ -61,7 +61,8 @@ def _save_torch(path: Path, trained: Trained) -> None:
     from jaxconv.interop.files import save_state_dict
     from jaxconv.interop.torch import s9_state_dict
 
-    state_dict = s9_state_dict(trained.state.variables, num_batches_tracked=trained.step)
+    variables, model = trained.state.variables, trained.network.model
+    state_dict = s9_state_dict(variables, model, num_batches_tracked=trained.step)
     save_state_dict(path, state_dict, metadata={"format": "pt"})
 
 
@@ -69,7 +70,8 @@ def _save_stablehlo(path: Path, trained: Trained) -> None:
     from jaxconv.interop.stablehlo import save_stablehlo
 
     step = trained.network.predict_step()
-    save_stablehlo(path, lambda images: step(trained.state, images))
+    shape = trained.network.image_shape
+    save_stablehlo(path, lambda images: step(trained.state, images), image_shape=shape)
 
 
 def card_of_run(trained: Trained, checkpoint: str) -> Card:
@@ -79,7 +81,7 @@ def card_of_run(trained: Trained, checkpoint: str) -> Card:
         checkpoint: "last" or "best": how it was chosen.
 
     Raises:
-        RunDirError: the network is from within an epoch: nobody measured it.
+        RunDirError: the network is from within an epoch: nobody measured it. Or a file is damaged.
     """
     run = run_dir.load(trained.workdir)
     rows = [row for row in run_dir.read_metrics(run) if row.get("step") == trained.step]
@@ -92,26 +94,32 @@ def card_of_run(trained: Trained, checkpoint: str) -> Card:
     config = to_json_dict(trained.config)
     config["data"]["dir"] = None  # a place on this machine
     mean, std = _normalization(trained.network.pipeline)
-    return Card(
-        network="S9Net",
-        dataset=trained.dataset,
-        class_names=trained.class_names,
-        mean=mean,
-        std=std,
-        test_accuracy=row["test_accuracy"],
-        test_loss=row["test_loss"],
-        selection=_SELECTIONS[checkpoint],
-        epoch=row["epoch"],
-        step=trained.step,
-        seed=config["seed"],
-        train_count=made["data"]["train"],
-        test_count=made["data"]["test"],
-        commit=made["git"] and made["git"]["commit"] + "+" * made["git"]["dirty"],
-        trained_utc=made["time_utc"],
-        device=f"{made['device']['count']} x {made['device']['kind']}",
-        versions=made["versions"],
-        config=config,
-    )
+    try:
+        return Card(
+            network="S9Net",
+            dataset=trained.dataset,
+            class_names=trained.class_names,
+            mean=mean,
+            std=std,
+            test_accuracy=row["test_accuracy"],
+            test_loss=row["test_loss"],
+            selection=_SELECTIONS[checkpoint],
+            epoch=row["epoch"],
+            step=trained.step,
+            seed=config["seed"],
+            train_count=made["data"]["train"],
+            test_count=made["data"]["test"],
+            commit=made["git"] and made["git"]["commit"] + "+" * made["git"]["dirty"],
+            trained_utc=made["time_utc"],
+            device=f"{made['device']['count']} x {made['device']['kind']}",
+            versions=made["versions"],
+            config=config,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise run_dir.RunDirError(
+            f"{run.path} does not tell all that a card needs ({one_line(error)}): "
+            f"{run.metrics_jsonl.name} or {run.environment_json.name} is damaged; restore it"
+        ) from error
 
 
 def _normalization(pipeline: Sequence[Transform]) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -16,7 +16,7 @@ from jaxconv.text import printable
 
 def predict_parser(verb: str, words: str) -> OneLineParser:
     parser = network_parser(verb, words, takes="IMAGE ...")
-    words = "files; cut to the centred square, then resized to 32x32"
+    words = "files; cut to the centred square, then resized to what the network takes"
     parser.add_argument("images", metavar="IMAGE", type=Path, nargs="*", help=words)
     words = "how many classes to tell, the likeliest first; default 3"
     parser.add_argument("--top", metavar="K", type=at_least_1, default=3, help=words)
@@ -29,7 +29,7 @@ def predict(parser: OneLineParser, argv: Sequence[str]) -> None:
     trained, flags = parse_trained(parser, argv)
     if not flags.images:
         raise ConfigError("no image given; name files, as in python -m jaxconv predict cat.png")
-    images, errors = _load_all(flags.images)
+    images, errors = _load_all(flags.images, trained.network.image_shape[0])
     if images:
         found = _classify(trained, list(images.values()), flags.top)
         rows = dict(zip(map(str, images), found, strict=True))
@@ -38,12 +38,12 @@ def predict(parser: OneLineParser, argv: Sequence[str]) -> None:
         raise ImageError("; ".join(errors))
 
 
-def _load_all(paths: Sequence[Path]) -> tuple[dict[Path, np.ndarray], list[str]]:
+def _load_all(paths: Sequence[Path], size: int) -> tuple[dict[Path, np.ndarray], list[str]]:
     """The images that can be read, and what is wrong with the others."""
     images, errors = {}, []
     for path in paths:
         try:
-            images[path] = load_image(path)
+            images[path] = load_image(path, size)
         except ImageError as error:
             errors.append(str(error))
     return images, errors

@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxconv.cli.build.data import build_dataset, first_batches
-from jaxconv.cli.build.network import build_network, build_pipeline
+from jaxconv.cli.build.data import build_dataset, first_batches, with_statistics
+from jaxconv.cli.build.network import build_network, check_pipeline
 from jaxconv.cli.config.command_line import parse_command_line
 from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.config.file import config_path
@@ -135,11 +135,12 @@ def dry_run(config: ConfigDict) -> int:
     from jaxconv.training.rehearsal import rehearse
 
     keep_freed_memory()
-    pipeline = build_pipeline(config)
+    check_pipeline(config)
     describe_devices()
     dataset = say_data(build_dataset(config))
+    config = with_statistics(config, dataset)
     few = first_batches(dataset, train=2, test=1, batch_size=config.batch_size)
-    training = build_training(config, few, build_network(config, len(few.class_names), pipeline))
+    training = build_training(config, few, build_network(config, len(few.class_names)))
     with hushed(), tempfile.TemporaryDirectory(prefix="jaxconv-") as folder:
         rehearse(
             training.state,
@@ -173,19 +174,20 @@ def train_in(
     from jaxconv.report.html import write_report
 
     keep_freed_memory()
-    pipeline = build_pipeline(config)
+    check_pipeline(config)
     if not is_first_process():
         return follow(config, dataset, stop)
     run = run_dir.create(workdir)
     with sole_trainer(run):
         device = describe_devices()
         dataset = say_data(dataset or build_dataset(config))
+        config = with_statistics(config, dataset)
         run_dir.claim(run, to_json_dict(config), may_differ=MAY_DIFFER)
         made = environment(device) | {"settings": settings(), "data": describe(dataset)}
         for remark in require_as_before(run, made):
             say(printable(remark))
         run_dir.write_json(run.environment_json, made)
-        network = build_network(config, len(dataset.class_names), pipeline)
+        network = build_network(config, len(dataset.class_names))
         state = fit_here(config, run, dataset, network, stop, events=events, again=again)
         if state is None:
             return stop.exit_code or 143
@@ -251,6 +253,7 @@ def follow(config: ConfigDict, dataset: Dataset, stop: StopRequest) -> int:
     from jaxconv.cli.build.training import build_fit, build_training
     from jaxconv.training.loop import Interrupted, go_on
 
+    config = with_statistics(config, dataset)
     network = build_network(config, len(dataset.class_names))
     training = build_training(config, dataset, network)
     checkpoints = job.SharedCheckpoints(None, training.layout)

@@ -127,9 +127,8 @@ def _of_run(workdir: Path, fields: Sequence[str], flags: Sequence[str], *, best:
     try:
         if checkpoints.latest_step is None:
             raise CheckpointError(f"{run.checkpoints} holds no whole checkpoint; train there first")
-        dataset = _dataset_name(run, run_dir.read_json(run.environment_json))
+        dataset, class_names = _trained_on(run, run_dir.read_json(run.environment_json))
         config = _overridden(config, dataset, fields, flags)
-        class_names = SOURCES[dataset].class_names
         network = build_network(config, len(class_names))
         like = Progress(state_like(network), empty_tally())
         step, progress = checkpoints.restore_chosen(like, best=best)
@@ -139,19 +138,26 @@ def _of_run(workdir: Path, fields: Sequence[str], flags: Sequence[str], *, best:
     return Trained(config, network, class_names, state, step, dataset, workdir=run.path)
 
 
-def _dataset_name(run: run_dir.RunDir, environment: Mapping[str, Any]) -> str:
-    """What a run was trained on.
+def _trained_on(run: run_dir.RunDir, environment: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """What a run was trained on, and what the outputs of its network mean.
 
     Raises:
         RunDirError: its `environment.json` does not tell, or tells of what nobody knows.
     """
-    name = run_dir.flatten(environment).get("data.name")
+    made = run_dir.flatten(environment)
+    name = made.get("data.name")
     if not isinstance(name, str) or name not in SOURCES:
         raise run_dir.RunDirError(
             f"{run.environment_json}: data.name is {name!r}, expected one of {', '.join(SOURCES)}; "
             "restore it, or go on with training, which writes it"
         )
-    return name
+    names = made.get("data.class_names", SOURCES[name].class_names)
+    if not isinstance(names, list | tuple) or not all(type(one) is str for one in names):
+        raise run_dir.RunDirError(
+            f"{run.environment_json} does not tell data.class_names, a list of texts; "
+            "restore it, or go on with training, which writes it"
+        )
+    return name, tuple(names)
 
 
 def _overridden(
