@@ -314,10 +314,14 @@ def _strangeness(place: Path) -> str | None:
         try:
             told = json.loads((place / "_CHECKPOINT_METADATA").read_bytes())
             times = [told.get(f"{name}_timestamp_nsecs") for name in ("init", "commit")]
-        except (AttributeError, RecursionError, ValueError) as error:
+            if not all(time is None or (type(time) is int and 0 <= time < 2**63) for time in times):
+                return "its times are none"
+            if (metrics := place / "metrics" / "metrics").exists():
+                accuracy = json.loads(metrics.read_bytes())["test_accuracy"]
+                if type(accuracy) not in (int, float) or not 0 <= accuracy <= 100:
+                    return "its accuracy is none"
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             return one_line(error)
-        if not all(time is None or (type(time) is int and 0 <= time < 2**63) for time in times):
-            return "its times are none"
     return None
 
 
