@@ -28,7 +28,9 @@ def test_page_asks_for_nothing():
     """No address is loaded, and its own policy forbids it to be."""
     assert "default-src 'none'" in HTML
     assert "connect-src" not in HTML  # so the default holds: nothing can be fetched
-    loads = re.findall(r"""(?:\ssrc=|\shref=|url\(|\bimport\s*\(|@import)\s*["']?([^"')\s>]+)""", HTML)
+    loads = re.findall(
+        r"""(?:\ssrc=|\shref=|url\(|\bimport\s*\(|@import)\s*["']?([^"')\s>]+)""", HTML
+    )
     assert [address for address in loads if re.match(r"(https?:)?//", address)] == []
     assert not re.search(r"\b(fetch|XMLHttpRequest|WebSocket|EventSource|importScripts)\s*\(", HTML)
 

@@ -90,9 +90,7 @@ def test_keras_gives_the_shape_of_the_page(case):
     assert run(case["code"]["Keras"]).shape == (1, *case["shape"])
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in CASES if case["animate"]["command"]], ids=name
-)
+@pytest.mark.parametrize("case", [case for case in CASES if case["animate"]["command"]], ids=name)
 def test_command_makes_the_film_of_this_case(case):
     from jaxconv.animation.cases import MEANINGS
     from jaxconv.animation.cases import case as film

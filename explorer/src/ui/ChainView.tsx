@@ -73,6 +73,7 @@ export function ChainView() {
         <button type="button" onClick={() => change({ layers: [...chain.layers, LAYER] })} disabled={chain.layers.length >= 40}>Add a 3×3 layer</button>
         <button type="button" onClick={() => change({ layers: [...chain.layers, { ...LAYER, stride: 2 }] })} disabled={chain.layers.length >= 40}>Add one with stride 2</button>
         <button type="button" onClick={() => change({ layers: [...chain.layers, { ...LAYER, dilation: 2, padding: 2 }] })} disabled={chain.layers.length >= 40}>Add one with dilation 2</button>
+        <button type="button" onClick={() => change({ layers: [...chain.layers, { ...LAYER, kind: "depthwise" }] })} disabled={chain.layers.length >= 40}>Add a depthwise one</button>
         <button type="button" onClick={() => change({ layers: [...chain.layers, { ...LAYER, kind: "transpose", kernel: 4, stride: 2 }] })} disabled={chain.layers.length >= 40}>Add a transposed one</button>
       </p>
     </section>
@@ -93,8 +94,8 @@ function LayerRow({ index, layer, row, onSet, onRemove }: { index: number; layer
   const fraction = (jump: number) => (jump >= 1 ? String(jump) : `1/${Math.round(1 / jump)}`);
   return (
     <tr class={row ? "" : "refused"}>
-      <th scope="row">{index + 1} {layer.kind === "transpose" && <small>transposed</small>}</th>
-      {cell("kernel")}{cell("stride")}{cell("padding")}{cell("dilation")}{cell("features")}
+      <th scope="row">{index + 1} {layer.kind !== "conv" && <small>{layer.kind === "transpose" ? "transposed" : "depthwise"}</small>}</th>
+      {cell("kernel")}{cell("stride")}{cell("padding")}{cell("dilation")}{layer.kind === "depthwise" ? <td><small>as before</small></td> : cell("features")}
       {row ? (
         <><td>{row.size}</td><td>{fraction(row.jump)}</td><td><b>{row.field}</b></td><td>{count(row.weights)}</td></>
       ) : (

@@ -18,7 +18,7 @@ export function TransposeView() {
   const [vertical, horizontal] = step.axes;
   const canvas = useMemo(() => uncropped(step), [step]);
   const longest = Math.max(canvas.axes[0].outputs, canvas.axes[1].outputs, vertical.line.length, horizontal.line.length);
-  const cell = Math.min(30, cellSize(longest, step.channels));
+  const cell = Math.min(30, cellSize(longest));
   const small = Math.min(cell < 20 ? 20 : cell, 26);
   const size = by([vertical.size, horizontal.size], dims);
   const out = by([vertical.outputs, horizontal.outputs], dims);

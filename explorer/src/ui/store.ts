@@ -173,6 +173,15 @@ export const narrow = media("(max-width: 860px)");
 /** For what is drawn on a canvas, which no style sheet reaches. */
 export const dark = computed(() => (theme.value === "system" ? asSystem.value : theme.value === "dark"));
 
+/** The width that a picture has beside the options. */
+export const room = signal(0);
+const measure = () => {
+  const page = Math.min(document.documentElement.clientWidth, 1320);
+  room.value = page > 860 ? page - 48 - 300 - 36 : page - 28;
+};
+measure();
+addEventListener("resize", measure);
+
 function media(query: string) {
   const list = matchMedia(query);
   const matches = signal(list.matches);
