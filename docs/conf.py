@@ -44,7 +44,7 @@ smartquotes = False
 toc_object_entries_show_parents = "hide"
 
 html_theme = "furo"
-html_static_path = ["_static"]
+html_static_path = ["_static", "../jaxconv/explorer/explorer.html"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
