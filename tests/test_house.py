@@ -42,14 +42,17 @@ CHAINS = (
     (
         "ops.geometry",
         "ops.window",
+        "ops.xla.types",
         "ops.xla.rewrites",
         "ops.xla.sums",
         "ops.xla.pointwise",
         "ops.xla.depthwise",
         "ops.xla.dense",
         "ops.xla.lowering",
+        "ops.xla.partition",
+        "ops.xla.mapped_axes",
+        "ops.xla.primitives",
     ),
-    ("ops.xla.types", "ops.xla.mapped_axes", "ops.xla.primitives"),
     ("training.objective", "training.step"),
 )
 WITHOUT_JAX = ("jaxconv.data", "jaxconv.ops.geometry", "jaxconv.config", "jaxconv.command_line")
