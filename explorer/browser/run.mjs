@@ -254,7 +254,7 @@ const tests = {
     }
     assert.deepEqual(seen, [["64", 0], ["32", 8], ["16", 12]]);
     await ask("Why do dilation 2 and stride 2");
-    assert.match(await page.locator(".facts").textContent(), /reads 25 of 81 pixels/);
+    assert.match(await page.locator(".facts").textContent(), /reads 25 of 100 pixels \(25 %\)/);
     await page.getByRole("button", { name: "stride: one less" }).click();
     assert.doesNotMatch(await page.locator(".facts").textContent(), /reads 25/);
     return page;

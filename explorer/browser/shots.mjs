@@ -7,7 +7,7 @@ const CASES = {
   groups: "c=4&f=4&g=2&n=4&k=2&pin=o0.0.0.0&ask=groups",
   transpose: "v=transpose&n=4&op=1&w=count&pin=o0.3.3.0",
   separable: "v=depthwise_separable&p=1&pp=1&pin=o1.2.3.0",
-  dilated: "v=dilated&n=9&s=2&uses=1&x=ones&w=ones&pin=o0.1.1.0&ask=quarter",
+  dilated: "v=dilated&n=10&s=2&uses=1&x=ones&w=ones&pin=o0.1.1.0&ask=quarter",
   why34: "v=depthwise_separable&n=32&p=1&pp=1&c=1&f=1&x=ramp&w=blur&w1=ones&pin=o1.0.5.0&ask=34",
   large: "n=16&c=3&f=3&p=1",
   oned: "dims=1&n=9&p=1&v=standard",
@@ -36,6 +36,9 @@ for (const [name, fragment] of Object.entries(CASES)) {
     page.on("pageerror", (e) => console.log(name, e.message));
     await page.goto(`${PAGE}#${fragment}`);
     await page.waitForTimeout(400);
+    // As tall as the page, so that what sticks to the window's edge lies where it belongs.
+    await page.setViewportSize({ width, height: await page.evaluate(() => document.documentElement.scrollHeight) });
+    await page.waitForTimeout(100);
     await page.screenshot({ path: `shots/${name}-${at}.png`, fullPage: true });
     await page.close();
   }

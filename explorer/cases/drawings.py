@@ -1,7 +1,8 @@
-"""Draws the ten images of the page, one for each class of CIFAR-10: `python explorer/cases/drawings.py`.
+"""Draws the ten images of the page, one for each class of CIFAR-10.
 
-Writes explorer/src/data/drawings.bin, uint8 [10, 32, 32, 3]. Needs Pillow. All of it is drawn here,
-eight times as large and then averaged, so that no photograph had to be shipped.
+`python explorer/cases/drawings.py` writes explorer/src/data/drawings.bin, uint8 [10, 32, 32, 3].
+All of it is drawn here, with Pillow, eight times as large and then averaged: no photograph is
+shipped.
 """
 
 import random
@@ -47,9 +48,7 @@ def finish(image):
 
 def points(*numbers):
     """Coordinates in pixels of the small image, scaled up."""
-    return [
-        (SCALE * x, SCALE * y) for x, y in zip(numbers[::2], numbers[1::2], strict=True)
-    ]
+    return [(SCALE * x, SCALE * y) for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
 
 
 def box(x0, y0, x1, y1):
@@ -135,7 +134,8 @@ def deer():
     pen.ellipse(box(2, 7.5, 4.4, 9.6), fill=(40, 30, 24))
     pen.ellipse(box(5.4, 6.4, 6.6, 7.6), fill=(16, 12, 10))
     pen.polygon(points(9, 6.4, 12.5, 4.4, 10, 8), fill=dark)
-    for line in ((7, 5, 5, 1, 2.5, 0), (5.6, 2.4, 7, 0), (8.4, 5, 9.6, 1, 12.4, 0), (9.2, 2.4, 7.8, 0)):
+    left, right = (7, 5, 5, 1, 2.5, 0), (8.4, 5, 9.6, 1, 12.4, 0)
+    for line in (left, (5.6, 2.4, 7, 0), right, (9.2, 2.4, 7.8, 0)):
         pen.line(points(*line), fill=(206, 186, 150), width=7)
     pen.ellipse(box(24.5, 14.5, 27.5, 18), fill=(236, 228, 214))
     return finish(image)

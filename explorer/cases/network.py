@@ -1,7 +1,7 @@
-"""What jaxconv computes for the page's images, to hold the page to: `python explorer/cases/network.py`.
+"""What jaxconv computes for the page's images, to hold the page to.
 
-Writes explorer/cases/network.json: for each drawing its logits, and the mean and one number of every
-block's map. tests/test_explorer.py checks that the file still says what the package computes.
+`python explorer/cases/network.py` writes network.json beside it: for each drawing its logits, and
+the mean and one number of every block's map. tests/test_explorer.py checks that it is still right.
 """
 
 import json
@@ -33,9 +33,7 @@ def compute() -> dict:
         train=False,
         capture_intermediates=lambda module, _: (module.name or "").startswith("block"),
     )
-    blocks = [
-        np.asarray(state["intermediates"][f"block{n}"]["__call__"][0]) for n in range(1, 13)
-    ]
+    blocks = [np.asarray(state["intermediates"][f"block{n}"]["__call__"][0]) for n in range(1, 13)]
     row, col, channel = PLACE
     return {
         "logits": np.asarray(logits).tolist(),

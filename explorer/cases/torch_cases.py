@@ -109,7 +109,10 @@ def make_layer(function, axes, weight, options):
     if function == "conv":
         kind, channels = (nn.Conv1d, nn.Conv2d)[axes - 1], (second * groups, first)
     else:
-        kind, channels = (nn.ConvTranspose1d, nn.ConvTranspose2d)[axes - 1], (first, second * groups)
+        kind, channels = (
+            (nn.ConvTranspose1d, nn.ConvTranspose2d)[axes - 1],
+            (first, second * groups),
+        )
     return kind(*channels, tuple(weight.shape[2:]), bias=False, dtype=torch.float64, **options)
 
 
@@ -150,8 +153,10 @@ def refusal_cases():
         cases.append({**usual, **change})
     usual["function"] = "transpose_conv"
     for change in (
-        *({"output_padding": e, "stride": s, "dilation": d}
-          for e, s, d in itertools.product((0, 1, 2, 3), (1, 2, 3), (1, 2, 3))),
+        *(
+            {"output_padding": e, "stride": s, "dilation": d}
+            for e, s, d in itertools.product((0, 1, 2, 3), (1, 2, 3), (1, 2, 3))
+        ),
         *({"padding": p} for p in (-1, 0, 3, 4, 9, "same")),
         *({"padding_mode": m} for m in ("reflect", "replicate", "circular")),
         *({"groups": g} for g in (2, 3)),

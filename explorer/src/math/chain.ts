@@ -3,11 +3,12 @@
 import { convAxis, convSize, effectiveKernel, transposeAxis, transposeSize, type Axis } from "./axis";
 
 export interface Layer {
-  readonly kind: "conv" | "transpose";
+  readonly kind: "conv" | "depthwise" | "transpose";
   readonly kernel: number;
   readonly stride: number;
   readonly padding: number;
   readonly dilation: number;
+  /** Channels out; a depthwise layer has as many as come in. */
   readonly features: number;
 }
 
@@ -46,7 +47,7 @@ export const CHAINS: Record<string, Chain> = {
   "S9Net": {
     size: 32, channels: 3,
     layers: [
-      s9(32), s9(32), { ...LAYER, kernel: 1, features: 32 }, s9(32, true), s9(40), s9(40),
+      s9(32), { ...s9(32), kind: "depthwise" }, { ...LAYER, kernel: 1, features: 32 }, s9(32, true), s9(40), s9(40),
       s9(40, true), s9(40), s9(40), s9(40, true), s9(64), s9(64), s9(64),
     ],
   },
@@ -61,20 +62,21 @@ export function chainRows(chain: Chain): { rows: ChainRow[]; problem: string | n
   let jump = 1;
   for (const layer of chain.layers) {
     const options = { size, ...layer, low: layer.padding, high: layer.padding, outputPadding: 0 };
-    const next = layer.kind === "conv" ? convSize(options) : transposeSize(options);
+    const grows = layer.kind === "transpose";
+    const next = grows ? transposeSize(options) : convSize(options);
     if (next < 1 || size > 512) {
       const text = next < 1 ? `leaves nothing of ${size} pixels` : "would make more than 512 pixels";
       return { rows, problem: `Layer ${rows.length + 1} ${text}.` };
     }
-    const axis =
-      layer.kind === "conv" ? convAxis({ ...options, mode: "zeros" }) : transposeAxis(options);
-    const places = layer.kind === "conv" ? next * next : size * size;
-    const weights = layer.kernel ** 2 * channels * layer.features;
-    jump *= layer.kind === "conv" ? layer.stride : 1 / layer.stride;
+    const axis = grows ? transposeAxis(options) : convAxis({ ...options, mode: "zeros" });
+    const places = grows ? size * size : next * next;
+    const alone = layer.kind === "depthwise";
+    const weights = layer.kernel ** 2 * channels * (alone ? 1 : layer.features);
+    jump *= grows ? 1 / layer.stride : layer.stride;
     const field = fieldOf([...rows.map((row) => row.layer), layer]);
     rows.push({ layer, size: next, jump, field, weights, multiplyAdds: weights * places, axis });
     size = next;
-    channels = layer.features;
+    if (!alone) channels = layer.features;
   }
   return { rows, problem: null };
 }
@@ -89,9 +91,9 @@ export function fieldOf(layers: readonly Layer[]): number {
     for (const { kind, kernel, stride, padding, dilation } of [...layers].reverse()) {
       const reach = effectiveKernel(kernel, dilation);
       [first, last] =
-        kind === "conv"
-          ? [first * stride - padding, last * stride - padding + reach - 1]
-          : [Math.ceil((first + padding - reach + 1) / stride), Math.floor((last + padding) / stride)];
+        kind === "transpose"
+          ? [Math.ceil((first + padding - reach + 1) / stride), Math.floor((last + padding) / stride)]
+          : [first * stride - padding, last * stride - padding + reach - 1];
     }
     most = Math.max(most, last - first + 1);
   }
@@ -116,10 +118,12 @@ export function dependence(rows: readonly ChainRow[], output: number): Set<numbe
 
 export function formatChain(chain: Chain): string {
   const layers = chain.layers.map(
-    (l) => `${l.kind === "conv" ? "c" : "t"}${[l.kernel, l.stride, l.padding, l.dilation, l.features].join(".")}`,
+    (l) => `${l.kind[0]}${[l.kernel, l.stride, l.padding, l.dilation, l.features].join(".")}`,
   );
   return [`${chain.size}.${chain.channels}`, ...layers].join("_");
 }
+
+const KINDS: Record<string, Layer["kind"]> = { c: "conv", d: "depthwise", t: "transpose" };
 
 export function parseChain(text: string): Chain | null {
   const [head, ...tail] = text.split("_");
@@ -127,11 +131,11 @@ export function parseChain(text: string): Chain | null {
   if (!start || Number(start[1]) < 1 || Number(start[2]) < 1 || tail.length > 40) return null;
   const layers: Layer[] = [];
   for (const piece of tail) {
-    const found = /^([ct])(\d{1,2})\.(\d{1,2})\.(\d{1,2})\.(\d{1,2})\.(\d{1,4})$/.exec(piece);
+    const found = /^([cdt])(\d{1,2})\.(\d{1,2})\.(\d{1,2})\.(\d{1,2})\.(\d{1,4})$/.exec(piece);
     if (!found) return null;
     const [kernel, stride, padding, dilation, features] = found.slice(2).map(Number);
     if (Math.min(kernel, stride, dilation, features) < 1) return null;
-    layers.push({ kind: found[1] === "c" ? "conv" : "transpose", kernel, stride, padding, dilation, features });
+    layers.push({ kind: KINDS[found[1]], kernel, stride, padding, dilation, features });
   }
   return { size: Number(start[1]), channels: Number(start[2]), layers };
 }

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { range } from "../math/axis";
 import { chainRows, CHAINS, dependence, LAYER, type Chain, type ChainRow, type Layer } from "../math/chain";
 import { Stepper } from "./Controls";
-import { set, state } from "./store";
+import { narrow, set, state } from "./store";
 import { count } from "./text";
 
 const LIMITS = { kernel: 15, stride: 8, padding: 32, dilation: 32, features: 1024 } as const;
@@ -73,6 +73,7 @@ export function ChainView() {
         <button type="button" onClick={() => change({ layers: [...chain.layers, LAYER] })} disabled={chain.layers.length >= 40}>Add a 3×3 layer</button>
         <button type="button" onClick={() => change({ layers: [...chain.layers, { ...LAYER, stride: 2 }] })} disabled={chain.layers.length >= 40}>Add one with stride 2</button>
         <button type="button" onClick={() => change({ layers: [...chain.layers, { ...LAYER, dilation: 2, padding: 2 }] })} disabled={chain.layers.length >= 40}>Add one with dilation 2</button>
+        <button type="button" onClick={() => change({ layers: [...chain.layers, { ...LAYER, kind: "depthwise" }] })} disabled={chain.layers.length >= 40}>Add a depthwise one</button>
         <button type="button" onClick={() => change({ layers: [...chain.layers, { ...LAYER, kind: "transpose", kernel: 4, stride: 2 }] })} disabled={chain.layers.length >= 40}>Add a transposed one</button>
       </p>
     </section>
@@ -93,8 +94,8 @@ function LayerRow({ index, layer, row, onSet, onRemove }: { index: number; layer
   const fraction = (jump: number) => (jump >= 1 ? String(jump) : `1/${Math.round(1 / jump)}`);
   return (
     <tr class={row ? "" : "refused"}>
-      <th scope="row">{index + 1} {layer.kind === "transpose" && <small>transposed</small>}</th>
-      {cell("kernel")}{cell("stride")}{cell("padding")}{cell("dilation")}{cell("features")}
+      <th scope="row">{index + 1} {layer.kind !== "conv" && <small>{layer.kind === "transpose" ? "transposed" : "depthwise"}</small>}</th>
+      {cell("kernel")}{cell("stride")}{cell("padding")}{cell("dilation")}{layer.kind === "depthwise" ? <td><small>as before</small></td> : cell("features")}
       {row ? (
         <><td>{row.size}</td><td>{fraction(row.jump)}</td><td><b>{row.field}</b></td><td>{count(row.weights)}</td></>
       ) : (
@@ -116,17 +117,17 @@ interface DiagramProps {
 /** One axis of every map, the image below; what the chosen output depends on is filled. */
 function Diagram({ chain, rows, seen, output, onPick }: DiagramProps) {
   const sizes = [chain.size, ...rows.map((row) => row.size)];
-  const width = 960;
+  const [width, margin] = narrow.value ? [440, 62] : [960, 80];
   const gap = Math.max(30, Math.min(56, 330 / Math.max(sizes.length, 2)));
   const height = gap * (sizes.length - 1) + 40;
   const widest = Math.max(...sizes);
-  const pitch = Math.min(26, (width - 90) / widest);
+  const pitch = Math.min(26, (width - margin - 10) / widest);
   const radius = Math.max(1.5, Math.min(8, pitch * 0.36));
   // All maps over the same stretch of image: neighbours of a strided map stand wider apart.
   const span = pitch * (widest - 1);
   const x = (level: number, index: number) => {
     const n = sizes[level];
-    return 80 + (width - 90) / 2 - span / 2 + (n === 1 ? span / 2 : (index * span) / (n - 1));
+    return margin + (width - margin - 10) / 2 - span / 2 + (n === 1 ? span / 2 : (index * span) / (n - 1));
   };
   const y = (level: number) => height - 20 - level * gap;
   const lines = rows.flatMap((row, level) =>

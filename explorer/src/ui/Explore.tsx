@@ -25,8 +25,10 @@ export function Explore() {
             {state.value.options.variant === "transpose" ? <TransposeView /> : <Steps />}
           </div>
           <Legend />
-          <Transport />
-          <Sum />
+          <div class="dock">
+            <Transport />
+            <Sum />
+          </div>
         </div>
       </div>
       <Panels />

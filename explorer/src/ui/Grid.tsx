@@ -30,6 +30,8 @@ interface Props extends Numbers {
   readonly cell: number;
   readonly marks?: readonly Mark[];
   readonly dim?: boolean;
+  /** False keeps it out of the order of the Tab key, where there are many like it. */
+  readonly reachable?: boolean;
   readonly frame?: readonly [top: number, left: number, rows: number, cols: number] | undefined;
   readonly onHover?: ((row: number, col: number) => void) | undefined;
   /** Where the arrow keys move without a hover. */
@@ -84,7 +86,7 @@ export function Grid(props: Props) {
       style={{ width: `${width}px` }}
       role={live ? "application" : "img"}
       aria-label={props.label + (live ? ". Arrow keys move, Enter pins." : "")}
-      tabIndex={live ? 0 : undefined}
+      tabIndex={live ? (props.reachable === false ? -1 : 0) : undefined}
       data-grid={props.label}
       onPointerMove={(event) => {
         if (event.pointerType === "touch") return;

@@ -11,7 +11,7 @@ import type { Step } from "../math/options";
 import { range } from "../math/axis";
 import { Grid, type CellKind } from "./Grid";
 import { marksOf, type Marks } from "./marks";
-import { active, activeLinks, cursor, edit, hover, numbers, outputTotal, playing, state, steps, togglePin } from "./store";
+import { active, activeLinks, cursor, edit, hover, numbers, outputTotal, playing, room, state, steps, togglePin } from "./store";
 
 export interface Handlers {
   onHover: (row: number, col: number) => void;
@@ -50,10 +50,30 @@ export function handlers(
   };
 }
 
-/** Large cells for few numbers; below 18 pixels only the shade is drawn. */
-export function cellSize(longest: number, slices = 1): number {
-  const size = longest <= 7 ? 38 : longest <= 9 ? 32 : longest <= 12 ? 27 : longest <= 18 ? 18 : longest <= 26 ? 12 : 9;
-  return slices > 4 ? Math.min(size, 26) : size;
+/** Large cells for few numbers; in cells below 18 pixels only the shade is drawn. */
+export function cellSize(longest: number): number {
+  return longest <= 7 ? 38 : longest <= 9 ? 32 : longest <= 12 ? 27 : longest <= 18 ? 18 : longest <= 26 ? 12 : 9;
+}
+
+/** The largest cells, of map and kernel, with which a step stands in one row; else the usual ones. */
+function fittingSizes(step: Step): { cell: number; small: number; fits: boolean } {
+  const [vertical, horizontal] = step.axes;
+  const usual = cellSize(Math.max(vertical.line.length, horizontal.line.length));
+  const least = usual < 18 ? 8 : 18; // numbers that can be shown are shown
+  const sizes = [38, 34, 30, 27, 24, 22, 20, 18, 12, 10, 9, 8].filter((size) => size <= usual && size >= least);
+  for (const cell of sizes) {
+    const small = Math.max(18, Math.min(cell - 4, 30));
+    // No column is narrower than its heading.
+    const columns = [
+      Math.max(150, horizontal.line.length * cell),
+      Math.max(110, step.features * (horizontal.taps * small + 12)),
+      Math.max(90, horizontal.taps * small + 70),
+      Math.max(150, horizontal.outputs * cell + 14),
+    ];
+    if (columns.reduce((a, b) => a + b) + 90 <= room.value) return { cell, small, fits: true };
+  }
+  const small = Math.max(18, Math.min(usual - 4, step.features * horizontal.taps > 16 ? 20 : 30));
+  return { cell: usual, small, fits: false };
 }
 
 export function useMarks(index: number): Marks {
@@ -66,15 +86,14 @@ export function StepView({ index }: { index: number }) {
   const { maps, weights } = numbers.value;
   const { dims } = state.value.options;
   const [vertical, horizontal] = step.axes;
-  const cell = cellSize(Math.max(vertical.line.length, horizontal.line.length), step.channels);
-  const small = Math.min(cell < 20 ? 22 : cell, step.features * horizontal.taps > 16 ? 20 : 32);
+  const { cell, small, fits } = fittingSizes(step);
   const rowHeight = Math.max(vertical.line.length * cell, vertical.taps * small) + 2;
   const size = by([vertical.size, horizontal.size], dims);
   const out = by([vertical.outputs, horizontal.outputs], dims);
   return (
     <div class="step" style={`--row: ${rowHeight}px`}>
       <Column
-        name={index ? "Its result" : "Input"}
+        name={index ? "Result of step 1" : "Input"}
         size={`${size}, ${plural(step.channels, "channel")}`}
       >
         {range(step.channels).map((channel) => (
@@ -83,7 +102,7 @@ export function StepView({ index }: { index: number }) {
       </Column>
       <Kernels step={step} index={index} kernel={weights[index]} cell={small} marks={marks} />
       <Products step={step} index={index} cell={small} />
-      <Column name={index === steps.value.length - 1 ? "Output" : "Between"} size={`${out}, ${plural(step.features, "channel")}`} flow>
+      <Column name={index === steps.value.length - 1 ? "Output" : "Result"} size={`${out}, ${plural(step.features, "channel")}`} flow={fits ? "down" : "across"}>
         {range(step.features).map((feature) => (
           <Output key={feature} step={step} index={index} feature={feature} cell={cell} y={maps[index + 1]} marks={marks} />
         ))}
@@ -92,9 +111,9 @@ export function StepView({ index }: { index: number }) {
   );
 }
 
-export function Column(props: { name: string; size: string; flow?: boolean; children: JSX.Element[] }) {
+export function Column(props: { name: string; size: string; flow?: "down" | "across"; children: JSX.Element[] }) {
   return (
-    <div class={`column${props.flow ? " flow" : ""}`}>
+    <div class={`column${props.flow ? ` flow ${props.flow}` : ""}`}>
       <h4>
         {props.name} <small>{props.size}</small>
       </h4>
@@ -200,7 +219,7 @@ export function Kernels({ step, index, kernel, cell, marks, turned }: KernelsPro
     return (
       <Grid
         label={label} tone="kernel" rows={kh} cols={kw} cell={cell} value={value} version={version}
-        dim={feature >= 0 && to !== feature} marks={marked}
+        dim={feature >= 0 && to !== feature} reachable={feature < 0 ? to === 0 : to === feature} marks={marked}
         {...handlers(index, target, here ? tap(now.target.row, now.target.col) as [number, number] : undefined, true)}
       />
     );
@@ -263,7 +282,7 @@ function Products({ step, index, cell }: { step: Step; index: number; cell: numb
   return (
     <div class="column products">
       <h4>
-        Products <small>of this moment</small>
+        Products
       </h4>
       <div class="slices">
         {range(step.channels).map((channel) => (
@@ -306,7 +325,7 @@ export function Output({ step, index, feature, cell, y, marks }: OutputProps) {
   return (
     <div class="stacked">
       <Grid
-        label={`${index === steps.value.length - 1 ? "Output" : "Between"}, channel ${feature + 1}`}
+        label={`${index === steps.value.length - 1 ? "Output" : "Result"}, channel ${feature + 1}`}
         tone="output" rows={vertical.outputs} cols={horizontal.outputs} cell={cell}
         value={value} version={version} marks={marks.output.of(feature)}
         {...handlers(index, (row, col) => ({ kind: "output", row, col, channel: feature }), here ? [now.target.row, now.target.col] : undefined)}

@@ -18,7 +18,7 @@ export function TransposeView() {
   const [vertical, horizontal] = step.axes;
   const canvas = useMemo(() => uncropped(step), [step]);
   const longest = Math.max(canvas.axes[0].outputs, canvas.axes[1].outputs, vertical.line.length, horizontal.line.length);
-  const cell = Math.min(30, cellSize(longest, step.channels));
+  const cell = Math.min(30, cellSize(longest));
   const small = Math.min(cell < 20 ? 20 : cell, 26);
   const size = by([vertical.size, horizontal.size], dims);
   const out = by([vertical.outputs, horizontal.outputs], dims);
@@ -39,7 +39,7 @@ export function TransposeView() {
             ))}
           </Column>
           <Kernels step={step} index={0} kernel={weights[0]} cell={small} marks={marks} />
-          <Column name="Painted" size={`${by([canvas.axes[0].outputs, canvas.axes[1].outputs], dims)}, cropped to ${out}`} flow>
+          <Column name="Painted" size={`${by([canvas.axes[0].outputs, canvas.axes[1].outputs], dims)}, cropped to ${out}`} flow="down">
             {range(step.features).map((feature) => (
               <Canvas key={feature} step={step} canvas={canvas} feature={feature} cell={cell} />
             ))}
@@ -59,7 +59,7 @@ export function TransposeView() {
             ))}
           </Column>
           <Kernels step={step} index={0} kernel={weights[0]} cell={small} marks={marks} turned />
-          <Column name="Output" size={`${out}, ${plural(step.features, "channel")}`} flow>
+          <Column name="Output" size={`${out}, ${plural(step.features, "channel")}`} flow="down">
             {range(step.features).map((feature) => (
               <Output key={feature} step={step} index={0} feature={feature} cell={cell} y={maps[1]} marks={marks} />
             ))}

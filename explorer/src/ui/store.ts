@@ -98,7 +98,7 @@ export function set(change: Partial<State>): void {
 
 export function setOptions(change: Partial<Options>): void {
   batch(() => {
-    set({ options: { ...state.value.options, ...change }, note: null });
+    set({ options: { ...state.value.options, ...change } });
     cursor.value = 0;
     hover.value = null;
   });
@@ -172,6 +172,15 @@ const asSystem = media("(prefers-color-scheme: dark)");
 export const narrow = media("(max-width: 860px)");
 /** For what is drawn on a canvas, which no style sheet reaches. */
 export const dark = computed(() => (theme.value === "system" ? asSystem.value : theme.value === "dark"));
+
+/** The width that a picture has beside the options. */
+export const room = signal(0);
+const measure = () => {
+  const page = Math.min(document.documentElement.clientWidth, 1320);
+  room.value = page > 860 ? page - 48 - 300 - 36 : page - 28;
+};
+measure();
+addEventListener("resize", measure);
 
 function media(query: string) {
   const list = matchMedia(query);

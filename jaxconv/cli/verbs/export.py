@@ -1,6 +1,7 @@
 """The verb that takes a trained network to other programs."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from jaxconv.augment.transform import Transform
@@ -61,16 +62,17 @@ def _save_torch(path: Path, trained: Trained) -> None:
     from jaxconv.interop.files import save_state_dict
     from jaxconv.interop.torch import s9_state_dict
 
-    state_dict = s9_state_dict(trained.state.variables, num_batches_tracked=trained.step)
+    variables, model = trained.state.variables, trained.network.model
+    state_dict = s9_state_dict(variables, model, num_batches_tracked=trained.step)
     save_state_dict(path, state_dict, metadata={"format": "pt"})
 
 
 def _save_stablehlo(path: Path, trained: Trained) -> None:
     from jaxconv.interop.stablehlo import save_stablehlo
 
-    step = trained.network.predict_step()
-    shape = trained.network.image_shape
-    save_stablehlo(path, lambda images: step(trained.state, images), image_shape=shape)
+    network = trained.network
+    folded = network.folded(trained.state)
+    save_stablehlo(path, partial(network.probabilities, folded), image_shape=network.image_shape)
 
 
 def card_of_run(trained: Trained, checkpoint: str) -> Card:
