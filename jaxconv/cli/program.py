@@ -117,7 +117,7 @@ def _run(argv: Sequence[str]) -> int | None:
         case ["--version", *_]:
             print(f"jaxconv {__version__}")
         case [name, *rest] if name in VERBS:
-            _require_text(rest)
+            _require_whole(rest)
             verb = VERBS[name]
             return verb.run(verb.make_parser(name, verb.words), rest)
         case [name, *_]:
@@ -129,8 +129,11 @@ def _run(argv: Sequence[str]) -> int | None:
     return None
 
 
-def _require_text(argv: Sequence[str]) -> None:
+def _require_whole(argv: Sequence[str]) -> None:
+    """Refuses what no flag takes: text that is not UTF-8, and `--flag=--` (argparse fails at it)."""
     for argument in argv:
+        if argument.startswith("--") and argument.endswith("=--"):
+            raise ConfigError(f"{argument}: it has no value; write {argument[:-3]}=VALUE")
         try:
             argument.encode()
         except UnicodeEncodeError as error:  # Python stands such bytes for half a character each

@@ -27,7 +27,7 @@ LayerRule = Callable[[View, int], View]
 
 
 def mark(array: Any, layer: int, side: str) -> Any:
-    """``array`` itself, marked as the "in" or the "out" of layer number ``layer``."""
+    """`array` itself, marked as the "in" or the "out" of layer number `layer`."""
     return checkpoint_name(array, f"{__name__}:{layer}:{side}")
 
 

@@ -71,13 +71,13 @@ class LayerSummary(NamedTuple):
 def summarize(
     model: nn.Module, input_shape: Sequence[int], dtype: Any = jnp.float32
 ) -> list[LayerSummary]:
-    """The layers of ``model`` in the order of their calls.
+    """The layers of `model` in the order of their calls.
 
     A layer is a module that calls no other. A layer that is called twice has two rows; its
     parameters count in the first.
 
     Args:
-        model: any linen module called as ``model(images)`` or ``model(images, train=...)``.
+        model: any linen module called as `model(images)` or `model(images, train=...)`.
         input_shape: [h, w, c] of one image.
         dtype: of the images.
 
@@ -194,7 +194,7 @@ COLUMNS: dict[str, tuple[str, Callable[[LayerSummary], str]]] = {
 def format_summary(
     rows: Sequence[LayerSummary], input_shape: Sequence[int], columns: Sequence[str] = ()
 ) -> str:
-    """The guide's table; ``columns`` names more of them, from `COLUMNS`.
+    """The guide's table; `columns` names more of them, from `COLUMNS`.
 
     The sizes in MB (2**20 bytes) count four bytes a number, and every output twice: forward and
     backward.

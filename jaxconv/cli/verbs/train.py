@@ -16,6 +16,7 @@ from jaxconv.cli.config.command_line import parse_command_line
 from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.config.file import config_path
 from jaxconv.cli.config.json_form import to_json_dict
+from jaxconv.cli.config.types import Config
 from jaxconv.cli.flag_types import path_named
 from jaxconv.cli.job_flags import Membership, add_job_flags, membership
 from jaxconv.cli.outcomes import is_out_of_memory
@@ -34,10 +35,9 @@ from jaxconv.runs.signals import StopRequest
 from jaxconv.text import printable
 
 if TYPE_CHECKING:
-    from ml_collections import ConfigDict
-
     from jaxconv.cli.build.network import Network
     from jaxconv.training.step import TrainState
+
 
 MORE = """
 Without --workdir the run is kept in runs/NAME, NAME being that of the config. Run again with the
@@ -96,7 +96,7 @@ def train(parser: OneLineParser, argv: Sequence[str]) -> int:
         )
 
 
-def _join(member: Membership, config: ConfigDict) -> Dataset:
+def _join(member: Membership, config: Config) -> Dataset:
     """Becomes one of several processes, which have all loaded the same data."""
     loaded: list[Dataset] = []
 
@@ -128,7 +128,7 @@ def _knowing_what_is_kept(stop: StopRequest) -> Iterator[None]:
         raise
 
 
-def dry_run(config: ConfigDict) -> int:
+def dry_run(config: Config) -> int:
     """The dry run: two steps of each kind, an evaluated batch, a checkpoint; nothing is left."""
     from jaxconv.cli.build.training import build_training
     from jaxconv.training.checkpoint import hushed
@@ -156,7 +156,7 @@ def dry_run(config: ConfigDict) -> int:
 
 def train_in(
     workdir: Path,
-    config: ConfigDict,
+    config: Config,
     stop: StopRequest,
     *,
     dataset: Dataset | None,
@@ -175,7 +175,8 @@ def train_in(
 
     keep_freed_memory()
     check_pipeline(config)
-    if not is_first_process():
+    first = is_first_process()
+    if dataset is not None and not first:
         return follow(config, dataset, stop)
     run = run_dir.create(workdir)
     with sole_trainer(run):
@@ -197,7 +198,7 @@ def train_in(
 
 
 def fit_here(
-    config: ConfigDict,
+    config: Config,
     run: run_dir.RunDir,
     dataset: Dataset,
     network: Network,
@@ -213,7 +214,7 @@ def fit_here(
     from jaxconv.training.checkpoint import Checkpoints, hushed
     from jaxconv.training.loop import Interrupted, go_on
 
-    checkpoints = Checkpoints(run.checkpoints, say=say)
+    checkpoints: Any = Checkpoints(run.checkpoints, say=say)
     training = build_training(config, dataset, network)
     if job.in_job():
         checkpoints = job.SharedCheckpoints(checkpoints, training.layout)
@@ -248,7 +249,7 @@ def fit_here(
         return None
 
 
-def follow(config: ConfigDict, dataset: Dataset, stop: StopRequest) -> int:
+def follow(config: Config, dataset: Dataset, stop: StopRequest) -> int:
     """Trains along with process 0, which keeps the run directory; returns the exit code."""
     from jaxconv.cli.build.training import build_fit, build_training
     from jaxconv.training.loop import Interrupted, go_on
@@ -256,7 +257,7 @@ def follow(config: ConfigDict, dataset: Dataset, stop: StopRequest) -> int:
     config = with_statistics(config, dataset)
     network = build_network(config, len(dataset.class_names))
     training = build_training(config, dataset, network)
-    checkpoints = job.SharedCheckpoints(None, training.layout)
+    checkpoints: Any = job.SharedCheckpoints(None, training.layout)
     progress = go_on(training.state, checkpoints)
     try:
         with stop.deferred():
