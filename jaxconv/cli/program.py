@@ -130,7 +130,7 @@ def _run(argv: Sequence[str]) -> int | None:
 
 
 def _require_whole(argv: Sequence[str]) -> None:
-    """Refuses what no flag takes: text that is not UTF-8, and `--flag=--` (argparse fails at it)."""
+    """Refuses text that is not UTF-8, and `--flag=--`, at which argparse fails."""
     for argument in argv:
         if argument.startswith("--") and argument.endswith("=--"):
             raise ConfigError(f"{argument}: it has no value; write {argument[:-3]}=VALUE")
