@@ -48,7 +48,8 @@ class Network(NamedTuple):
 
         batch_size = min(len(images), self.batch_size)
         step = jax.jit(lambda folded, images: self.probabilities(folded, images))
-        return predict(step, self.folded(state), images, batch_size=batch_size)
+        folded: Any = self.folded(state)
+        return predict(step, folded, images, batch_size=batch_size)
 
     def folded(self, state: TrainState) -> Folded:
         """What `probabilities` needs of a trained network."""
