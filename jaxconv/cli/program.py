@@ -95,7 +95,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     with standard_streams(), _drawing_to_files():
         try:
-            code = _run(sys.argv[1:] if argv is None else argv) or 0
+            try:
+                code = _run(sys.argv[1:] if argv is None else argv) or 0
+            except SystemExit:  # of --help
+                sys.stdout.flush()
+                raise
             sys.stdout.flush()
             return code
         except BaseException as error:
