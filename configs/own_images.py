@@ -8,7 +8,7 @@ images take about a minute on two cores; a few thousand images, some ten.
 
 from ml_collections import ConfigDict
 
-from configs import s9
+from . import s9
 
 
 def get_config() -> ConfigDict:

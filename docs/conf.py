@@ -40,11 +40,12 @@ python_maximum_signature_line_length = 72
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
 napoleon_custom_sections = ["Returns", "Cost", "Variables"]  # prose, no "type: text"
-smartquotes = False
+smartquotes_action = "D"  # dashes only: quotes here belong to code
 toc_object_entries_show_parents = "hide"
 
 html_theme = "furo"
-html_static_path = ["_static", "../jaxconv/explorer/explorer.html"]
+html_static_path = ["_static"]
+html_extra_path = ["../jaxconv/explorer/explorer.html"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False

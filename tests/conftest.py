@@ -21,9 +21,9 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 @pytest.fixture(autouse=True)
 def no_case_is_small(monkeypatch):
     """Tests convolve small arrays, and are to take the ways that large ones take."""
-    from jaxconv.ops.xla import kernels
+    from jaxconv.ops.xla import dense
 
-    monkeypatch.setattr(kernels, "LEAST_MULTIPLY_ADDS", 0)
+    monkeypatch.setattr(dense, "LEAST_MULTIPLY_ADDS", 0)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -14,13 +14,14 @@ from functools import partial
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from test_lowering import CASES, ROWS
 from tiny import TRAIN, TinyRun, examples, stop_after, timeless
 
 from jaxconv.models.s9 import S9Net
 from jaxconv.ops.standard import conv
-from jaxconv.ops.window import Window, output_hw
+from jaxconv.ops.window import Window, output_space
 from jaxconv.ops.xla.partition import partitioned_convolve, partitioned_kernel_gradient
 from jaxconv.runs.job import Agreement, SharedCheckpoints, join
 from jaxconv.training.checkpoint import Checkpoints
@@ -69,7 +70,7 @@ def lowerings(cases_each):
 
 def lowering_error(layout, row, x_shape, kernel_shape, window):
     rng = np.random.default_rng(0)
-    y_shape = (x_shape[0], *output_hw(window, x_shape[1:3], kernel_shape[:2]), kernel_shape[3])
+    y_shape = (x_shape[0], *output_space(window, x_shape[1:3], kernel_shape[:2]), kernel_shape[3])
     x, kernel, cotangent = (
         rng.normal(size=shape).astype(np.float32) for shape in (x_shape, kernel_shape, y_shape)
     )
@@ -85,14 +86,17 @@ def lowering_error(layout, row, x_shape, kernel_shape, window):
 
 
 def passes(forward, kernel_gradient, x, kernel, cotangent, window):
-    return forward(x, kernel, window), kernel_gradient(x, cotangent, window, kernel.shape)
+    return forward(x, kernel, window, jnp.float32), kernel_gradient(
+        x, cotangent, window, kernel.shape
+    )
 
 
 def divided(row):
     """The two passes by a row, divided over devices as the lowering of a convolution does it."""
 
-    def forward(x, kernel, window):
-        return partitioned_convolve(row.forward, window)(x, kernel)
+    def forward(x, kernel, window, dtype):
+        run = partial(row.forward, dtype=dtype)
+        return partitioned_convolve(run, window)(x, kernel)
 
     def kernel_gradient(x, cotangent, window, kernel_shape):
         def run(x, cotangent, window):

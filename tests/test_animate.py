@@ -17,6 +17,7 @@ from jaxconv.animation import encoding, film
 from jaxconv.animation.cases import MEANINGS, VARIANTS, case
 from jaxconv.animation.drawing import captions, picture
 from jaxconv.animation.drawing.canvas import Canvas
+from jaxconv.animation.drawing.panel import HEADER, panels
 from jaxconv.animation.frames import INSERTED, PADDING, PIXEL, field, frames
 
 CASES = [
@@ -134,7 +135,7 @@ def draw_step(panel, index):
 
 @pytest.mark.parametrize(("variant", "options"), CASES, ids=IDS)
 def test_no_texts_overlap_or_leave_the_picture(variant, options, written):
-    for panel in picture.panels(case(variant, **options)):
+    for panel in panels(case(variant, **options)):
         for index in (0, -1):
             written.clear()
             image, _ = draw_step(panel, index)
@@ -152,7 +153,7 @@ def test_no_texts_overlap_or_leave_the_picture(variant, options, written):
 
 @pytest.mark.parametrize(("variant", "options"), CASES, ids=IDS)
 def test_the_picture_says_what_the_frame_holds(variant, options, written):
-    for panel in picture.panels(case(variant, **options)):
+    for panel in panels(case(variant, **options)):
         written.clear()
         _, frame = draw_step(panel, -1)
         texts = [text.replace("\N{MINUS SIGN}", "-") for text, _ in written]
@@ -163,7 +164,7 @@ def test_the_picture_says_what_the_frame_holds(variant, options, written):
         numbers = {box: text for text, box in written}
         for row, column, channel in np.ndindex(panel.stage.y.shape):
             x, y = stack.layer(channel)
-            left, top = x + column * stack.cell, y + row * stack.cell + picture.HEADER
+            left, top = x + column * stack.cell, y + row * stack.cell + HEADER
             (shown,) = (
                 text
                 for (x0, y0, x1, y1), text in numbers.items()
@@ -175,7 +176,7 @@ def test_the_picture_says_what_the_frame_holds(variant, options, written):
 
 
 def test_a_number_is_empty_until_it_is_made(written):
-    (panel,) = picture.panels(case("standard"))
+    (panel,) = panels(case("standard"))
     empty = np.zeros(panel.stage.y.shape, bool)
     picture.draw(panel, None, empty, scale=1)
     at_rest = len(written)
@@ -211,7 +212,7 @@ def test_a_number_is_seen_for_a_second():
 def test_a_still_has_three_panels_and_one_legend(tmp_path, written):
     path = tmp_path / "still.png"
     film.save(case("dilated", features=2), path)
-    (panel,) = picture.panels(case("dilated", features=2))
+    (panel,) = panels(case("dilated", features=2))
     with Image.open(path) as image:
         assert image.width == 2 * 720
         assert panel.height * 2 < image.height / 2 < panel.height * 3
@@ -224,7 +225,7 @@ def test_a_still_has_three_panels_and_one_legend(tmp_path, written):
 
 
 def at_rest(shown, number=0):
-    panel = picture.panels(shown)[number]
+    panel = panels(shown)[number]
     picture.draw(panel, None, np.zeros(panel.stage.y.shape, bool), scale=1)
     return panel
 
@@ -292,11 +293,11 @@ def test_a_transposed_kernel_is_shown_before_and_after_its_turn(written):
     texts = [text for text, _ in written]
     assert "Turned" in texts
     np.testing.assert_array_equal(stage.sliding_kernel[..., 0], stage.kernel[::-1, ::-1, 0])
-    layout = picture.panels(case("transpose"))[0].layout
+    layout = panels(case("transpose"))[0].layout
     for row, kernel in ((layout.stored, stage.kernel[:, :, 0]), (layout.kernels, None)):
         kernel = stage.kernel[::-1, ::-1, 0] if kernel is None else kernel
         for channel in range(2):
-            y = layout.input.middle(channel) - 1.5 * layout.cell + picture.HEADER
+            y = layout.input.middle(channel) - 1.5 * layout.cell + HEADER
             shown = number_grid(written, row.left(0), y, layout.cell, (3, 3))
             np.testing.assert_array_equal(shown, kernel[..., channel])
 
@@ -316,17 +317,17 @@ def number_grid(written, x, y, cell, shape):
 
 
 def test_the_channels_of_a_colour_image_have_their_colours():
-    (panel,) = picture.panels(case("standard", channels=3))
+    (panel,) = panels(case("standard", channels=3))
     assert len(set(panel.sources)) == 3
     image = draw_step(panel, 0)[0]
     stack = panel.layout.input
     for channel, name in enumerate(("red", "green", "blue")):
         x, y = stack.layer(channel)
         last = (x + (stack.columns - 1) * stack.cell, y + (stack.rows - 1) * stack.cell)
-        r, g, b = image.getpixel((round(last[0]) + 3, round(last[1]) + 3 + picture.HEADER))
+        r, g, b = image.getpixel((round(last[0]) + 3, round(last[1]) + 3 + HEADER))
         assert {"red": r, "green": g, "blue": b}[name] == max(r, g, b)
         assert max(r, g, b) - min(r, g, b) > 10
-    assert len(set(picture.panels(case("standard", channels=2))[0].sources)) == 1
+    assert len(set(panels(case("standard", channels=2))[0].sources)) == 1
 
 
 def test_options_that_are_not_given_are_those_of_the_function():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from variants import VARIANTS, difference, each_sample, each_variant
+from variants import VARIANTS, difference, each_use, each_variant
 
 from jaxconv import conv, depthwise_conv, transpose_conv
 
@@ -22,7 +22,7 @@ def pull_back(variant, sample):
     return gradients
 
 
-@each_sample
+@each_use
 def test_gradients_equal_differences_of_the_slow_reference(variant, sample):
     # Linear in each argument, so a difference quotient of any step is exact.
     arrays = sample.arrays(seed=3)
@@ -85,7 +85,7 @@ def test_a_bfloat16_kernel_gradient_does_not_saturate(function):
     assert float(gradient[0, 0, 0, 0]) == 4096
 
 
-@each_sample
+@each_use
 def test_forward_mode_equals_differences(variant, sample):
     # Linear in each argument, so that one step in all of them at once differs by known terms.
     arrays, directions = sample.arrays(seed=3), sample.arrays(seed=5)

@@ -11,7 +11,7 @@ from torch_results.drawn import draw
 from variants import difference
 
 import jaxconv
-from jaxconv.ops.xla import kernels, lowering
+from jaxconv.ops.xla import dense, lowering
 
 STORED = np.load(Path(__file__).parent / "torch_results" / "grid.npz")
 CASES = json.loads(str(STORED["cases"]))
@@ -80,7 +80,7 @@ def test_value_and_gradients_equal_pytorch(number, record_property):
 def test_every_lowering_forced_equals_pytorch(name, monkeypatch, record_property):
     """Each row before all others, but for those without which XLA computes something else."""
     if name == "small":
-        monkeypatch.setattr(kernels, "LEAST_MULTIPLY_ADDS", 2**15)
+        monkeypatch.setattr(dense, "LEAST_MULTIPLY_ADDS", 2**15)
     rows = {row.name: row for row in lowering.LOWERINGS}
     taken = []
 

@@ -4,30 +4,33 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from variants import VARIANTS, difference, each_sample, each_variant
+import reference
+from variants import VARIANTS, difference, each_use, each_variant
 
 PRECISION = {np.float32: 1e-6, np.float64: 1e-14}
 
 
-def pairs(options, name, default):
-    value = options.get(name, default)
-    return (value, value) if isinstance(value, int) else value
-
-
 def expected_size(variant, sample, axis):
     """PyTorch's documented size formulas, along one axis."""
+    axes = len(sample.x) - 2
     n, k = sample.x[1 + axis], max(kernel[axis] for kernel in sample.kernels)
-    defaults = {"stride": 1, "padding": 0, "dilation": 1, "output_padding": 0}
-    defaults |= {"pointwise_padding": 0} | ({"dilation": 2} if variant.name == "dilated" else {})
-    s, p, d, extra, ring = (
-        pairs(sample.options, name, default)[axis] for name, default in defaults.items()
+    defaults = {"stride": 1, "dilation": 1, "output_padding": 0}
+    defaults |= {"dilation": 2} if variant.name == "dilated" else {}
+    s, d, extra = (
+        reference.each(sample.options.get(name, default), axes)[axis]
+        for name, default in defaults.items()
+    )
+    padding = sample.options.get("padding", 0)
+    p = sum(reference.pads(padding, [k] * axes, [d] * axes)[axis])
+    ring = sum(
+        reference.pads(sample.options.get("pointwise_padding", 0), [1] * axes, [1] * axes)[axis]
     )
     if variant.name == "transpose":
-        return (n - 1) * s - 2 * p + d * (k - 1) + extra + 1
-    return (n + 2 * p - d * (k - 1) - 1) // s + 1 + 2 * ring
+        return (n - 1) * s - p + d * (k - 1) + extra + 1
+    return (n + p - d * (k - 1) - 1) // s + 1 + ring
 
 
-@each_sample
+@each_use
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
 def test_shape_dtype_and_value_are_those_of_the_slow_reference(variant, sample, dtype):
     arrays = sample.arrays(dtype=dtype)
@@ -35,11 +38,13 @@ def test_shape_dtype_and_value_are_those_of_the_slow_reference(variant, sample, 
     with jax.enable_x64(dtype is np.float64):
         y = variant.function(*map(jnp.asarray, arrays), **sample.options)
     assert y.dtype == dtype
-    assert y.shape[1:3] == tuple(expected_size(variant, sample, axis) for axis in (0, 1))
+    assert y.shape[1:-1] == tuple(
+        expected_size(variant, sample, axis) for axis in range(len(sample.x) - 2)
+    )
     assert difference(y, expected) < PRECISION[dtype]
 
 
-@each_sample
+@each_use
 def test_equals_one_dense_convolution(variant, sample):
     arrays = sample.arrays(seed=1)
     dense = variant.dense(*arrays, **sample.options)
@@ -47,7 +52,7 @@ def test_equals_one_dense_convolution(variant, sample):
         assert difference(variant.function(*arrays, **sample.options), dense) < 1e-14
 
 
-@each_sample
+@each_use
 def test_jit_equals_eager_and_vmap_equals_batch(variant, sample):
     x, *kernels = sample.arrays(dtype=np.float32)
 
@@ -122,7 +127,7 @@ def test_an_empty_batch_gives_an_empty_output_and_zero_gradients(variant):
         np.testing.assert_array_equal(gradient, np.zeros_like(kernel))
 
 
-@each_sample
+@each_use
 def test_linear_in_x_and_in_each_kernel(variant, sample):
     first, second = sample.arrays(seed=1), sample.arrays(seed=2)
     with jax.enable_x64(True):
@@ -138,20 +143,62 @@ def test_linear_in_x_and_in_each_kernel(variant, sample):
             )
 
 
-@each_sample
+@each_use
 def test_moves_with_its_input(variant, sample):
     # Away from the border: the picture stands in a wide frame of zeros and moves inside it.
     x, *kernels = sample.arrays(dtype=np.float32)
-    steps = pairs(sample.options, "stride", 1)
-    framed = np.pad(x, ((0, 0), (16, 20), (16, 20), (0, 0)))
-    if variant.name == "transpose":
-        moved, steps = np.roll(framed, (1, 1), (1, 2)), steps
-    else:
-        moved, steps = np.roll(framed, steps, (1, 2)), (1, 1)
+    axes = tuple(range(1, x.ndim - 1))
+    steps = reference.each(sample.options.get("stride", 1), len(axes))
+    framed = np.pad(x, ((0, 0), *[(16, 20)] * len(axes), (0, 0)))
+    ones = [1] * len(axes)
+    there, here = (ones, steps) if variant.name == "transpose" else (steps, ones)
+    moved = np.roll(framed, there, axes)
     y = variant.function(framed, *kernels, **sample.options)
     assert np.abs(y).max() > 1
-    expected = np.roll(y, steps, (1, 2))
+    expected = np.roll(y, here, axes)
     assert difference(variant.function(moved, *kernels, **sample.options), expected) < 1e-6
+
+
+@each_use
+def test_without_a_batch_it_is_one_of_a_batch(variant, sample):
+    x, *kernels = sample.arrays(dtype=np.float32)
+    alone = variant.function(x[1], *kernels, **sample.options)
+    assert difference(alone, variant.function(x, *kernels, **sample.options)[1]) < 1e-6
+
+
+@each_use
+def test_a_bias_is_added_before_the_one_rounding(variant, sample):
+    x, *kernels = (jnp.asarray(array, jnp.bfloat16) for array in sample.arrays())
+    exact = [np.asarray(array, np.float64) for array in (x, *kernels)]
+    expected = variant.reference(*exact, **sample.options)
+    bias = jnp.asarray(np.random.default_rng(9).normal(size=expected.shape[-1]), jnp.bfloat16)
+    y = variant.function(x, *kernels, bias=bias, **sample.options)
+    assert y.dtype == jnp.bfloat16
+    if len(kernels) == 1:  # else the middle is rounded too
+        wide = variant.function(
+            *(jnp.asarray(array, jnp.float32) for array in exact), **sample.options
+        )
+        once = (wide + bias.astype(jnp.float32)[(None,) * (wide.ndim - 1)]).astype(jnp.bfloat16)
+        assert (np.asarray(y, np.float32) == np.asarray(once, np.float32)).mean() > 0.99
+    assert difference(y, expected + np.asarray(bias, np.float64)) < 2**-8 * len(kernels)
+
+
+@each_use
+@pytest.mark.parametrize("dtype", [np.complex64, np.int32], ids=["complex", "integer"])
+def test_complex_and_integer_numbers(variant, sample, dtype):
+    def draw(seed):
+        arrays = [np.round(3 * array) for array in sample.arrays(seed)]
+        return [array.astype(dtype) for array in arrays]
+
+    arrays = draw(1)
+    if dtype is np.complex64:
+        arrays = [real + 1j * other for real, other in zip(arrays, draw(2), strict=True)]
+        arrays = [array.astype(dtype) for array in arrays]
+    y = variant.function(*arrays, **sample.options)
+    assert y.dtype == dtype
+    np.testing.assert_allclose(
+        y, variant.reference(*arrays, **sample.options), rtol=1e-5, atol=1e-3
+    )
 
 
 def test_stride_2_padding_1_is_not_same_padding():

@@ -91,7 +91,12 @@ def test_the_formulas_give_the_sizes(formula, size_of, extra):
     ):
         values = {"size": size, "stride": stride, "padding": padding, **extra}
         span = eval("dilation*(kernel - 1) + 1", {"dilation": dilation, "kernel": kernel})
-        options = {"kernel_size": kernel, "stride": stride, "padding": padding, "dilation": dilation}
+        options = {
+            "kernel_size": kernel,
+            "stride": stride,
+            "padding": padding,
+            "dilation": dilation,
+        }
         assert eval(formula, values | {"span": span}) == size_of(size, **options, **extra)
 
 

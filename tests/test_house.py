@@ -55,7 +55,17 @@ DOOR = {"jaxconv.cli", "configs"}  # these know config objects
 
 # Finer arrows inside a part: each of these imports only those before it, of the whole project.
 CHAINS = (
-    ("ops.geometry", "ops.window", "ops.xla.rewrites", "ops.xla.kernels", "ops.xla.lowering"),
+    (
+        "ops.geometry",
+        "ops.window",
+        "ops.xla.rewrites",
+        "ops.xla.sums",
+        "ops.xla.pointwise",
+        "ops.xla.depthwise",
+        "ops.xla.dense",
+        "ops.xla.lowering",
+    ),
+    ("ops.xla.types", "ops.xla.mapped_axes", "ops.xla.primitives"),
     ("training.objective", "training.step"),
 )
 WITHOUT_JAX = (*FOUNDATION, "jaxconv.data", "jaxconv.ops.geometry", "jaxconv.cli.config")
@@ -66,6 +76,7 @@ LATE = {  # heavy, and so imported inside functions, except in the modules that 
     "cv2": (),
     "ml_collections": (),
     "matplotlib": (
+        "jaxconv.report.style",
         "jaxconv.report.figures",
         "jaxconv.report.comparison",
         "jaxconv.report.style",

@@ -9,13 +9,15 @@ from flax.traverse_util import flatten_dict
 from safetensors import SafetensorError
 from torch_results.drawn import s9_state_dict as drawn_state_dict
 
-from jaxconv import S9Net
+from jaxconv import Conv, S9Net
 from jaxconv.interop.files import load_state_dict, save_state_dict
 from jaxconv.interop.torch import (
     kernel_from_torch,
     kernel_to_torch,
     s9_state_dict,
     s9_variables,
+    torch_from_variables,
+    variables_from_torch,
 )
 
 
@@ -172,3 +174,51 @@ def test_files_that_cannot_be_read_say_why(tmp_path):
         load_state_dict(tmp_path / "weights.npz")
     with pytest.raises(ValueError, match=r"written as \.safetensors, got .*\.pt"):
         save_state_dict(tmp_path / "weights.pt", {})
+
+
+class Tensor:
+    """What this package asks of a tensor; PyTorch refuses `numpy` where there is a gradient."""
+
+    def __init__(self, array, dtype="float32", detached=False):
+        self.array, self.dtype, self.detached = array, f"torch.{dtype}", detached
+
+    def detach(self):
+        return Tensor(self.array, self.dtype.removeprefix("torch."), True)
+
+    def cpu(self):
+        return self
+
+    def float(self):
+        return Tensor(self.array.astype(np.float32), detached=self.detached)
+
+    def numpy(self):
+        assert self.detached
+        assert "bfloat16" not in self.dtype
+        return self.array
+
+
+def test_tensors_are_taken_as_they_are():
+    weight = np.arange(24, dtype=np.float32).reshape(4, 3, 2)
+    np.testing.assert_array_equal(kernel_from_torch(Tensor(weight)), kernel_from_torch(weight))
+    narrow = weight.astype(jax.numpy.bfloat16)
+    kernel = kernel_from_torch(Tensor(narrow, "bfloat16"))
+    same({"": kernel}, {"": kernel_from_torch(narrow)})
+    assert kernel.dtype == jax.numpy.bfloat16
+
+
+def test_real_tensors_are_taken_as_they_are():
+    torch = pytest.importorskip("torch")
+    layer = torch.nn.Conv2d(3, 4, 2)
+    expected = layer.weight.detach().numpy().transpose(2, 3, 1, 0)
+    np.testing.assert_array_equal(kernel_from_torch(layer.weight), expected)
+    narrow = layer.weight.bfloat16()
+    np.testing.assert_array_equal(
+        kernel_from_torch(narrow).astype(np.float32),
+        narrow.detach().float().numpy().transpose(2, 3, 1, 0),
+    )
+    parameters = dict(layer.named_parameters())
+    made = jax.eval_shape(Conv(4, 2, use_bias=True).init, jax.random.key(0), np.ones((1, 5, 5, 3)))
+    variables = variables_from_torch(parameters, made)
+    torch.nn.Conv2d(3, 4, 2).load_state_dict(
+        {name: torch.from_numpy(array) for name, array in torch_from_variables(variables).items()}
+    )

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxconv.ops.window import Window, definition, output_hw
+from jaxconv.ops.window import Window, definition, output_space
 from jaxconv.ops.xla import lowering
 from jaxconv.ops.xla.primitives import convolve
 from jaxconv.ops.xla.rewrites import Case
@@ -27,7 +27,7 @@ def judge(x, kernel, window):
     stop_h, stop_w = wide.shape[1] - far + high_h, wide.shape[2] - far + high_w
     wide = wide[:, far - low_h : stop_h, far - low_w : stop_w]
     kh, kw, per_group, features = kernel.shape
-    out_h, out_w = output_hw(window, (h, w), (kh, kw))
+    out_h, out_w = output_space(window, (h, w), (kh, kw))
     y = np.zeros((b, out_h, out_w, features))
     for o in range(features):
         group = o // (features // window.groups)
@@ -63,7 +63,7 @@ def draw(rng):
         window = window._replace(stride=(1, 1))
     x_shape = (rng.choice([1, 3]), rng.randint(2, 7), rng.randint(2, 7), per_group * groups)
     kernel_shape = (*kernel_hw, per_group, more * groups)
-    fits = min(output_hw(window, x_shape[1:3], kernel_hw)) > 0
+    fits = min(output_space(window, x_shape[1:3], kernel_hw)) > 0
     return (x_shape, kernel_shape, window) if fits else None
 
 
@@ -106,7 +106,7 @@ def test_row_equals_loops(name):
         wanted = judge(x, kernel, window)
         cotangent = rng.normal(size=wanted.shape)
         with jax.enable_x64(True):
-            y = row.forward(jnp.asarray(x), jnp.asarray(kernel), window)
+            y = row.forward(jnp.asarray(x), jnp.asarray(kernel), window, jnp.float64)
             gradient = row.kernel_gradient(
                 jnp.asarray(x), jnp.asarray(cotangent), window, kernel_shape
             )
@@ -138,7 +138,7 @@ def relative_error(layer, batch):
     x = rng.normal(size=(batch, h, w, c))
     kernel = rng.normal(size=kernel_shape)
     cotangent = rng.normal(
-        size=(batch, *output_hw(window, (h, w), kernel_shape[:2]), kernel_shape[3])
+        size=(batch, *output_space(window, (h, w), kernel_shape[:2]), kernel_shape[3])
     )
 
     def passes(convolution, dtype):

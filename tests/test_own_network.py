@@ -2,11 +2,14 @@
 
 import json
 
+import chex
 import numpy as np
 import pytest
 from PIL import Image
 
 from jaxconv.cli import main
+from jaxconv.interop.files import load_state_dict
+from jaxconv.interop.torch import s9_variables
 from jaxconv.weights.card import load_weights
 
 ROWS = (
@@ -102,6 +105,17 @@ def test_exported_weights_are_the_same_network(workdir, folder, tmp_path, capsys
         assert main(["predict", network, "--json", path]) == 0
         outputs.append(capsys.readouterr().out)
     assert outputs[0] == outputs[1]
+
+
+def test_a_pytorch_state_dict_of_own_blocks_comes_back(workdir, tmp_path):
+    file, weights = tmp_path / "torch.safetensors", tmp_path / "own.safetensors"
+    command = ["export", f"--workdir={workdir}", f"--torch={file}", f"--safetensors={weights}"]
+    assert main(command) == 0
+    variables, card = load_weights(weights)
+    state_dict = load_state_dict(file)
+    assert state_dict["conv_block1.0.1.weight"].shape == (8, 3, 1, 3)  # the row of the first block
+    assert state_dict["conv_block5.0.weight"].shape == (2, 8, 1, 1)
+    chex.assert_trees_all_equal(s9_variables(state_dict, card.model), variables)
 
 
 @pytest.mark.parametrize(

@@ -249,3 +249,27 @@ def test_git_state_is_of_this_checkout_alone(tmp_path, monkeypatch):
     assert git_state(tmp_path) == clean | {"dirty": True}
     monkeypatch.setenv("PATH", "")
     assert git_state(tmp_path) is None
+
+
+@pytest.mark.parametrize("workdir", ["~nobody-of-that-name/x", "a\0b"])
+def test_what_is_no_path_is_refused(workdir):
+    for function in (run_dir.create, run_dir.load):
+        with pytest.raises(run_dir.RunDirError, match=r"is no path .*; give --workdir another one"):
+            function(workdir)
+
+
+def test_links_in_a_circle_are_refused(tmp_path):
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(run_dir.RunDirError):
+        run_dir.create(tmp_path / "a" / "run")
+
+
+def test_a_pipe_among_the_files_of_a_run_is_not_waited_for(tmp_path):
+    run = run_dir.create(tmp_path)
+    os.mkfifo(run.environment_json)
+    with pytest.raises(run_dir.RunDirError, match=r"cannot read .*\(no plain file, or too large"):
+        run_dir.read_json(run.environment_json)
+    os.mkfifo(run.config_json)
+    with pytest.raises(run_dir.RunDirError, match="is no run directory"):
+        run_dir.load(tmp_path)

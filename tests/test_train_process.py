@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import pytest
 from train_process import CONFIG, ROOT, SMALL, STEPS, Train, final_digest, metrics
 
@@ -213,6 +214,59 @@ def test_other_data_than_before_are_refused(capsys, workdir, name, before):
     assert f"was trained on other data: {name} was {before} and is {now} now" in line
 
 
+def test_the_same_number_of_other_examples_is_refused(capsys, workdir):
+    """As where a tfds directory was prepared from another archive than the one before."""
+    file = workdir / "environment.json"
+    environment = json.loads(file.read_text())
+    environment["data"]["labels_crc32"][0] ^= 1
+    file.write_text(json.dumps(environment))
+    code, line = outcome(capsys, *SMALL, "--workdir", str(workdir))
+    assert (code, "was trained on other data: labels_crc32 was " in line) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("context", "change"),
+    [
+        (lambda: jax.enable_x64(True), "jax_enable_x64 was False and is True now"),
+        (lambda: jax.default_prng_impl("rbg"), "prng_impl was threefry2x32 and is rbg now"),
+        (lambda: jax.threefry_partitionable(False), "partitionable was True and is False now"),
+        (lambda: jax.default_matmul_precision("highest"), "precision was None and is highest now"),
+    ],
+    ids=["x64", "prng", "partitionable", "precision"],
+)
+def test_other_settings_of_jax_than_before_are_refused(capsys, workdir, context, change):
+    with context():
+        code, line = outcome(capsys, *SMALL, "--workdir", str(workdir))
+    assert code == 1
+    assert f"workdir {workdir} was trained under other settings of JAX: " in line
+    assert f"{change}; set it back to go on, or give a new --workdir" in line
+
+
+def test_other_flags_of_xla_are_said(capsys, workdir, stopped_at_training, monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=/tmp/x --xla_cpu_enable_fast_math=true")
+    with pytest.raises(stopped_at_training):
+        cli.main(["train", *SMALL, "--workdir", str(workdir)])
+    line = "XLA_FLAGS was '' and is '--xla_cpu_enable_fast_math=true' now: rounding may differ"
+    assert line in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["{}", '{"data": 3}', '{"data": {"name": null}}', "[]", "{", "\0"])
+def test_an_environment_that_tells_nothing_is_a_line(capsys, workdir, text):
+    (workdir / "environment.json").write_text(text)
+    code, line = outcome(capsys, *SMALL, "--workdir", str(workdir))
+    assert code == 1
+    assert str(workdir / "environment.json") in line
+
+
+def test_what_an_older_version_did_not_write_down_is_not_compared(workdir, stopped_at_training):
+    file = workdir / "environment.json"
+    environment = json.loads(file.read_text())
+    del environment["settings"], environment["data"]["labels_crc32"]
+    file.write_text(json.dumps(environment))
+    with pytest.raises(stopped_at_training):
+        cli.main(["train", *SMALL, "--workdir", str(workdir)])
+
+
 def test_a_second_run_in_one_workdir_is_refused(capsys, stopped_at_training, workdir):
     with sole_trainer(run_dir.load(workdir)):
         code, line = outcome(capsys, *SMALL, "--workdir", str(workdir))
@@ -296,7 +350,9 @@ def test_a_gpu_that_is_not_there_is_code_2(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=["SIGINT", "SIGTERM", "SIGHUP"],
 )
 def test_a_signal_before_training_ends_the_process_at_once(
     capsys, tmp_path, monkeypatch, number, code
@@ -325,7 +381,9 @@ def test_a_signal_that_becomes_another_error_is_told_as_what_it_is(capsys, tmp_p
     assert (found, line) == (143, "stopped at once; what the last checkpoint holds is kept")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_the_first_signal_is_noted_and_a_second_sigint_is_not(capfd, number, code):
     with StopRequest() as stop, stop.deferred():
         assert not stop()
@@ -338,6 +396,18 @@ def test_the_first_signal_is_noted_and_a_second_sigint_is_not(capfd, number, cod
             signal.raise_signal(signal.SIGINT)
     name = signal.Signals(number).name
     assert capfd.readouterr().err == f"\n{name}: saving, then stopping (Ctrl-C again: at once)\n"
+
+
+def test_a_terminal_that_was_to_be_closed_stays_without_effect():
+    """Under nohup SIGHUP is ignored, and whoever started it so wants the run to go on."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopRequest() as stop, stop.deferred():
+            signal.raise_signal(signal.SIGHUP)
+            assert not stop()
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_signal_whose_exception_was_swallowed_is_not_lost():

@@ -15,7 +15,7 @@ import jaxconv
 class Sample(NamedTuple):
     """One use of a variant."""
 
-    x: tuple[int, ...]  # [b, h, w, c]
+    x: tuple[int, ...]  # [b, *space, c]
     kernels: tuple[tuple[int, ...], ...]
     options: dict[str, Any]
 
@@ -32,7 +32,8 @@ class Variant(NamedTuple):
     reference: Callable  # the same arguments, in NumPy
     dense: Callable  # the same arguments, as one dense convolution
     layer: Callable  # sample -> the module's arguments beside the options
-    samples: tuple[Sample, ...]
+    samples: tuple[Sample, ...]  # of images
+    others: tuple[Sample, ...]  # of signals and volumes, with other borders
 
 
 def _one_kernel(sample):
@@ -59,6 +60,8 @@ def _transpose(sample):
 
 
 X = (2, 7, 8, 4)
+LINE = (2, 9, 4)
+VOLUME = (2, 4, 5, 3, 4)
 
 VARIANTS = (
     Variant(
@@ -77,6 +80,17 @@ VARIANTS = (
             Sample(X, ((2, 2, 4, 3),), {"stride": 4, "padding": 3}),
             Sample(X, ((3, 3, 4, 5),), {"stride": 2, "padding": 1, "dilation": 2}),
         ),
+        (
+            Sample(LINE, ((3, 2, 6),), {"stride": 2, "padding": 1, "groups": 2}),
+            Sample(LINE, ((4, 4, 3),), {"padding": "same", "dilation": 2}),
+            Sample(VOLUME, ((2, 3, 2, 4, 3),), {"stride": (1, 2, 2), "padding": (1, 0, 1)}),
+            Sample(VOLUME, ((2, 2, 2, 2, 4),), {"dilation": (1, 2, 1), "padding": 1, "groups": 2}),
+            Sample(X, ((3, 2, 4, 3),), {"padding": ((0, 2), (3, 1)), "stride": (1, 2)}),
+            Sample(X, ((3, 4, 4, 2),), {"padding": "same", "padding_mode": "reflect"}),
+            Sample(X, ((3, 3, 2, 4),), {"padding": 2, "padding_mode": "circular", "groups": 2}),
+            Sample(X, ((3, 3, 4, 2),), {"padding": (9, 1), "padding_mode": "replicate"}),
+            Sample(X, ((3, 3, 4, 2),), {"padding": "valid", "stride": 2}),
+        ),
     ),
     Variant(
         "pointwise",
@@ -88,6 +102,11 @@ VARIANTS = (
         (
             Sample(X, ((1, 1, 4, 6),), {}),
             Sample(X, ((1, 1, 4, 2),), {"stride": (3, 2), "padding": (0, 2)}),
+        ),
+        (
+            Sample(LINE, ((1, 4, 3),), {"padding": ((1, 2),)}),
+            Sample(VOLUME, ((1, 1, 1, 4, 3),), {"stride": 2}),
+            Sample(X, ((1, 1, 4, 3),), {"padding": 1, "padding_mode": "replicate"}),
         ),
     ),
     Variant(
@@ -102,6 +121,11 @@ VARIANTS = (
             Sample(X, ((3, 2, 1, 8),), {"stride": (1, 2), "padding": (2, 0)}),
             Sample(X, ((3, 3, 1, 4),), {"stride": 2, "padding": 2, "dilation": (2, 1)}),
         ),
+        (
+            Sample(LINE, ((3, 1, 8),), {"padding": 1, "stride": 2}),
+            Sample(VOLUME, ((2, 3, 2, 1, 4),), {"padding": (1, 1, 0), "dilation": (2, 1, 1)}),
+            Sample(X, ((3, 3, 1, 4),), {"padding": "same", "padding_mode": "circular"}),
+        ),
     ),
     Variant(
         "depthwise_separable",
@@ -114,6 +138,11 @@ VARIANTS = (
             Sample(X, ((3, 3, 1, 4), (1, 1, 4, 5)), {"padding": 1, "pointwise_padding": 1}),
             Sample(X, ((3, 2, 1, 8), (1, 1, 8, 3)), {"stride": 2, "padding": (1, 0)}),
             Sample(X, ((3, 3, 1, 4), (1, 1, 4, 2)), {"dilation": 2, "pointwise_padding": (0, 2)}),
+        ),
+        (
+            Sample(LINE, ((3, 1, 4), (1, 4, 5)), {"padding": 1, "pointwise_padding": 1}),
+            Sample(VOLUME, ((2, 2, 2, 1, 4), (1, 1, 1, 4, 3)), {"stride": 2, "padding": 1}),
+            Sample(X, ((3, 3, 1, 4), (1, 1, 4, 2)), {"padding": 2, "padding_mode": "reflect"}),
         ),
     ),
     Variant(
@@ -128,6 +157,11 @@ VARIANTS = (
             Sample(X, ((3, 3, 4, 3),), {"dilation": 2, "stride": 2, "padding": 1}),
             Sample(X, ((2, 3, 4, 3),), {"dilation": (4, 3), "stride": (2, 3), "padding": (0, 4)}),
         ),
+        (
+            Sample(LINE, ((3, 4, 3),), {"stride": 2, "padding": 2}),
+            Sample(VOLUME, ((2, 2, 2, 4, 3),), {"padding": 1, "groups": 1}),
+            Sample(X, ((3, 3, 2, 4),), {"padding": "same", "groups": 2}),
+        ),
     ),
     Variant(
         "spatially_separable",
@@ -139,6 +173,17 @@ VARIANTS = (
         (
             Sample(X, ((3, 1, 4, 1), (1, 3, 1, 5)), {}),
             Sample(X, ((3, 1, 4, 2), (1, 2, 2, 3)), {"stride": (2, 3), "padding": (1, 2)}),
+        ),
+        (
+            Sample(LINE, ((3, 4, 2),), {"stride": 2, "padding": 1}),
+            Sample(
+                VOLUME,
+                ((2, 1, 1, 4, 2), (1, 3, 1, 2, 3), (1, 1, 2, 3, 2)),
+                {"stride": (1, 2, 1), "padding": (1, 0, 2)},
+            ),
+            Sample(
+                X, ((3, 1, 4, 2), (1, 4, 2, 3)), {"padding": "same", "padding_mode": "circular"}
+            ),
         ),
     ),
     Variant(
@@ -160,18 +205,42 @@ VARIANTS = (
                 {"stride": (2, 3), "dilation": (1, 4), "groups": 2, "output_padding": (1, 3)},
             ),
         ),
+        (
+            Sample((2, 5, 4), ((3, 3, 4),), {"stride": 2, "padding": 1, "output_padding": 1}),
+            Sample((2, 5, 4), ((4, 3, 4),), {"stride": 3, "groups": 2}),
+            Sample(
+                (2, 2, 3, 2, 4),
+                ((2, 3, 2, 3, 4),),
+                {"stride": (2, 1, 2), "padding": (1, 0, 0), "dilation": (1, 2, 1)},
+            ),
+            Sample((2, 4, 5, 4), ((3, 3, 3, 4),), {"padding": ((0, 1), (2, 0)), "stride": 2}),
+            Sample((2, 4, 5, 4), ((3, 3, 2, 4),), {"padding": "same", "padding_mode": "circular"}),
+            Sample(
+                (2, 4, 5, 4),
+                ((3, 2, 3, 4),),
+                {"stride": 2, "padding": 2, "output_padding": 1, "padding_mode": "reflect"},
+            ),
+            Sample((2, 3, 4, 4), ((3, 3, 3, 4),), {"padding": (1, 2), "padding_mode": "replicate"}),
+        ),
     ),
 )
 
 each_variant = pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
-each_sample = pytest.mark.parametrize(
-    ("variant", "sample"),
-    [
-        pytest.param(variant, sample, id=f"{variant.name}-{number}")
-        for variant in VARIANTS
-        for number, sample in enumerate(variant.samples)
-    ],
-)
+
+
+def _each(samples):
+    return pytest.mark.parametrize(
+        ("variant", "sample"),
+        [
+            pytest.param(variant, sample, id=f"{variant.name}-{number}")
+            for variant in VARIANTS
+            for number, sample in enumerate(samples(variant))
+        ],
+    )
+
+
+each_sample = _each(lambda variant: variant.samples)
+each_use = _each(lambda variant: variant.samples + variant.others)
 
 
 def make_layer(variant: Variant, sample: Sample, **extra) -> nn.Module:

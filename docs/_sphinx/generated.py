@@ -3,7 +3,6 @@
 ```{config-fields}        every field of configs/s9.py: type, default, meaning, what it takes
 ```{recipe-transforms}    the augmentation of configs/s9.py
 ```{verbs}                every verb: what it does, how it is called, its options
-```{training-options}     the options of `train`
 ```{transforms}           the transforms of both engines, with their arguments and defaults
 ```{s9-names}             the names in a PyTorch state dict of S9Net
 """
@@ -40,7 +39,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
         "config-fields": ConfigFields,
         "recipe-transforms": RecipeTransforms,
         "verbs": Verbs,
-        "training-options": TrainingOptions,
         "transforms": Transforms,
         "s9-names": S9Names,
     }
@@ -88,13 +86,9 @@ class RecipeTransforms(Generated):
 class Verbs(Generated):
     def lines(self) -> Iterator[str]:
         for name, parser in all_parsers().items():
-            if name != "train":
-                yield from program(f"jaxconv {name}", parser, VERBS[name].words)
-
-
-class TrainingOptions(Generated):
-    def lines(self) -> Iterator[str]:
-        yield from options(all_parsers()["train"])
+            yield from (f"## {name}", "", VERBS[name].words, "")
+            yield from ("```text", usage(name, parser), "```", "")
+            yield from options(parser)
 
 
 class Transforms(Generated):
@@ -128,11 +122,13 @@ class S9Names(Generated):
             yield from row(f"`{name}`", shape, f"`{names[int(array.flat[0])]}`")
 
 
-def program(name: str, parser: argparse.ArgumentParser, doc: str) -> Iterator[str]:
-    yield from (f"## {name.removeprefix('jaxconv ')}", "", doc.strip(), "")
-    usage = " ".join(parser.format_usage().split()).removeprefix("usage: ")
-    yield from ("```text", usage, "```", "")
-    yield from options(parser)
+def usage(name: str, parser: argparse.ArgumentParser) -> str:
+    places = [action.metavar for action in parser._actions if not action.option_strings]
+    if name == "train":
+        places.append("--config NAME")
+    words = ["jaxconv", name, *places, "[options]" * (len(parser._actions) > 1 + len(places))]
+    words.append("[--config.FIELD=VALUE ...]" * getattr(parser, "takes_fields", False))
+    return " ".join(filter(None, words))
 
 
 def options(parser: argparse.ArgumentParser) -> Iterator[str]:

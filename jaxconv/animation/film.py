@@ -1,6 +1,6 @@
 """The moving pictures of the convolutions: every number in them is what jaxconv computed.
 
-`cases` lets the functions work, `frames` takes their work apart number by number, `drawing` makes a
+`cases` and their `stages` let the functions work, `frames` takes their work apart number by number, `drawing` makes a
 picture of one step; here the steps become a film or a still, and `encoding` writes it.
 """
 
@@ -13,7 +13,8 @@ from PIL import Image
 
 from jaxconv.animation import encoding
 from jaxconv.animation.cases import Case
-from jaxconv.animation.drawing.picture import HEADS, LEGEND, TITLE, Panel, draw, panels
+from jaxconv.animation.drawing.panel import HEADS, LEGEND, TITLE, Panel, panels
+from jaxconv.animation.drawing.picture import draw
 from jaxconv.animation.frames import Frame, frames
 
 RATE = 1.0  # steps a second, unless the user says otherwise

@@ -14,7 +14,14 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxconv.data.cache import default_cache_dir, keep_cache, load_cache
-from jaxconv.data.dataset import DataCorrupt, Dataset, NotInGivenFolder, Split, cannot_be_read
+from jaxconv.data.dataset import (
+    DataCorrupt,
+    Dataset,
+    DataUnavailable,
+    NotInGivenFolder,
+    Split,
+    cannot_be_read,
+)
 from jaxconv.data.image_files import ImageError, load_image
 from jaxconv.files import require_inside
 
@@ -184,5 +191,5 @@ def _load(cache: Path):
     """What is kept, if it is whole; what is damaged is decoded again and replaced."""
     try:
         return load_cache(cache)
-    except DataCorrupt:
+    except (DataCorrupt, DataUnavailable):
         return None

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxconv.interop.kernels import as_array, from_torch_axes, to_torch_axes
-from jaxconv.interop.leaves import Rename, inverted, joined, leaves_of, renamer
+from jaxconv.interop.leaves import Leaf, Rename, inverted, joined, leaves_of, renamer
 from jaxconv.text import printable
 
 COUNTER = "num_batches_tracked"
@@ -79,22 +79,25 @@ def torch_from_variables(
     """
     leaves, _ = leaves_of(variables)
     to_theirs = renamer(inverted(rename))
-    found: dict[str, np.ndarray] = {}
+    taken: dict[str, Leaf] = {}
     wrong = [leaf.ambiguity for leaf in leaves if leaf.ambiguity]
     for leaf in leaves:
         layer = to_theirs(leaf.layer)
         if layer is None or leaf.entry is None:
             continue
         name = joined(layer, leaf.entry)
-        if name in found:
-            wrong.append(f"{leaf.path} is one more that becomes {name}")
-        array = as_array(leaf.value)
-        found[name] = to_torch_axes(array) if leaf.is_kernel else array.copy()
-        if leaf.entry == "running_var":
-            found[joined(layer, COUNTER)] = np.array(num_batches_tracked, np.int64)
-    if wrong:
-        raise ValueError(f"not the variables of a PyTorch network: {'; '.join(wrong)}")
-    return {name: found[name] for name in sorted(found, key=_place)}
+        if name in taken:
+            wrong.append(f"{taken[name].path} and {leaf.path} both become {name}")
+        taken[name] = leaf
+    refuse("the variables of a PyTorch network", wrong)
+    found = {}
+    for name in sorted(taken, key=_place):
+        array = as_array(taken[name].value)
+        found[name] = to_torch_axes(array) if taken[name].is_kernel else array.copy()
+        if taken[name].entry == "running_var":
+            counter = f"{name.removesuffix('running_var')}{COUNTER}"
+            found[counter] = np.array(num_batches_tracked, np.int64)
+    return found
 
 
 def port(state_dict, variables, rename, network):

@@ -120,21 +120,21 @@ class _Archive:
         self, storage: Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *rest
     ) -> np.ndarray:
         """`rest`: whether it requires a gradient, hooks, metadata."""
-        numbers = np.frombuffer(storage.content, storage.dtype)
+        step = storage.dtype.itemsize
+        held = len(storage.content) // step
         if (
             len(shape) != len(strides)
             or len(shape) > MOST_AXES
             or min([offset, *shape, *strides]) < 0
         ):
             raise Refused("has a tensor of no possible shape")
-        count, last = prod(shape), offset
-        last += sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
-        if count > numbers.size or (count and last >= numbers.size):
+        last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
+        if prod(shape) > held or (prod(shape) and last >= held):
             raise Refused("has a tensor that is larger than its storage")
-        if not count:
+        if not prod(shape):
             return np.empty(shape, storage.dtype)
-        steps = [storage.dtype.itemsize * stride for stride in strides]
-        return np.lib.stride_tricks.as_strided(numbers[offset:], shape, steps)
+        steps = [step * stride for stride in strides]
+        return np.ndarray(shape, storage.dtype, storage.content, step * offset, steps)
 
     def _tensor_of_dtype(self, storage, offset, shape, strides, gradient, hooks, dtype, *rest):
         return self._tensor(Storage(storage.content, dtype), offset, shape, strides)

@@ -1,6 +1,6 @@
 """The documented CIFAR-10 network: 193,376 parameters, 105 pixels of receptive field."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -15,7 +15,7 @@ from jaxconv.linen.convolutions import (
     PointwiseConv,
 )
 from jaxconv.linen.layers import BatchNorm, Dropout, GlobalAvgPool, ReLU
-from jaxconv.models.rows import Row
+from jaxconv.models.rows import Row, rows_from_json
 
 SHRINK = FrozenDict(stride=2, dilation=2)
 
@@ -120,3 +120,21 @@ class S9Net(nn.Module):
         x = GlobalAvgPool(name="pool")(x)
         x = PointwiseConv(self.num_classes, dtype=self.dtype, name="head")(x)
         return x[:, 0, 0, :].astype(jnp.float32)
+
+
+def s9_from_json(fields: Mapping[str, Any], num_classes: int, **options: Any) -> S9Net:
+    """The network that the fields of a config or a card describe.
+
+    Args:
+        fields: `rows` as `rows_to_json` gives them (None for those of the guide) and `width`;
+            either may be missing.
+        options: other attributes of `S9Net`.
+
+    Raises:
+        ValueError: a row that is none, or a width that is no number above 0.
+    """
+    rows, width = fields.get("rows"), fields.get("width", 1)
+    if isinstance(width, bool) or not isinstance(width, int | float) or not width > 0:
+        raise ValueError(f"width must be a number above 0, got {width!r}")
+    blocks = ROWS if rows is None else rows_from_json(rows)
+    return S9Net(num_classes, rows=blocks, width=width, **options)

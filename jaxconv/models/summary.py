@@ -36,7 +36,7 @@ TORCH_NAMES = {
 class ConvOptions(NamedTuple):
     """The options of a convolution layer as (vertical, horizontal) pairs."""
 
-    kernel_size: Pair
+    kernel_shape: tuple[int, ...]
     stride: Pair
     padding: Pair
     dilation: Pair
@@ -49,6 +49,7 @@ class LayerSummary(NamedTuple):
 
     path: str  # "block1/conv"
     kind: str  # PyTorch's name, "Conv2d"
+    input_shape: tuple[int, ...]  # as output_shape
     output_shape: tuple[int, ...]  # without the batch, channels last
     parameters: int
     multiply_adds: int
@@ -139,6 +140,7 @@ def _row(module: nn.Module, x: Any, y: Any, counted: set) -> LayerSummary:
     return LayerSummary(
         path="/".join(module.path),
         kind=TORCH_NAMES.get(type(module).__name__, type(module).__name__),
+        input_shape=x.shape[1:],
         output_shape=y.shape[1:],
         parameters=parameters,
         multiply_adds=macs,
@@ -150,7 +152,7 @@ def _row(module: nn.Module, x: Any, y: Any, counted: set) -> LayerSummary:
 def _options(module: ConvModule, kernel: Sequence[int], channels: int) -> ConvOptions:
     transposed = isinstance(module, TransposeConv)
     return ConvOptions(
-        kernel_size=tuple(kernel[:2]),
+        kernel_shape=tuple(kernel),
         stride=pair(module.stride, "stride", minimum=1),
         padding=pair(module.padding, "padding", minimum=0),
         dilation=pair(getattr(module, "dilation", 1), "dilation", minimum=1),
@@ -161,7 +163,8 @@ def _options(module: ConvModule, kernel: Sequence[int], channels: int) -> ConvOp
 
 def _rule(options: ConvOptions) -> LayerRule:
     def rule(view: View, axis: int) -> View:
-        kernel_size, stride, padding, dilation = (option[axis] for option in options[:4])
+        kernel_size = options.kernel_shape[axis]
+        stride, padding, dilation = (option[axis] for option in options[1:4])
         if not options.transposed:
             return window(
                 view, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation

@@ -1,15 +1,45 @@
 """What the convolutions accept: options made canonical once, shapes checked, one-line errors."""
 
 from collections.abc import Sequence
+from math import prod
 from numbers import Integral
 
 import jax
 import jax.numpy as jnp
 
-from jaxconv.ops.geometry import Pair, output_size, pair, transpose_output_size
-from jaxconv.ops.window import Window
+from jaxconv.ops.geometry import (
+    LARGEST,
+    effective_kernel_size,
+    per_axis,
+    transpose_output_size,
+)
+from jaxconv.ops.padding import Padding, padding_pairs
+from jaxconv.ops.window import Window, output_space
 
-IntOrPair = int | Sequence[int]
+IntOrPair = int | Sequence[int]  # an int, or one an axis of space
+LETTERS = {1: "[b, w, c]", 2: "[b, h, w, c]", 3: "[b, d, h, w, c]"}
+
+
+def with_batch(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, bool]:
+    """x [b, *space, c], with a batch of one where it had none, and whether it had one.
+
+    The kernel says how many axes of space there are: its rank less two.
+
+    Raises:
+        ValueError: the ranks do not fit.
+    """
+    axes = len(kernel.shape) - 2
+    if axes not in LETTERS:
+        raise ValueError(
+            f"kernel must have 3 to 5 axes, one to three of them of space, got shape {kernel.shape}"
+        )
+    if x.ndim not in (axes + 1, axes + 2):
+        raise ValueError(
+            f"x must be {LETTERS[axes]}, with or without b, for a kernel with {axes} axes of "
+            f"space, got x {x.shape} and kernel {kernel.shape}"
+        )
+    batched = x.ndim == axes + 2
+    return (x if batched else x[None]), batched
 
 
 def conv_window(
@@ -17,32 +47,31 @@ def conv_window(
     kernel: jax.Array,
     *,
     stride: IntOrPair,
-    padding: IntOrPair,
+    padding: Padding,
     dilation: IntOrPair,
     groups: int,
 ) -> Window:
-    """The window of a convolution of x [b, h, w, c] with kernel [kh, kw, c/groups, o].
+    """The window of a convolution of x [b, *space, c] with kernel [*taps, c/groups, o].
 
     Raises:
         ValueError: an option, rank, dtype or channel count does not fit, or no output is left.
     """
-    stride, padding, dilation = _options(stride, padding, dilation)
-    _check_arrays(x, kernel)
-    channels, per_group, features = x.shape[3], kernel.shape[2], kernel.shape[3]
+    axes = _check_arrays(x, kernel)
+    stride = per_axis(stride, "stride", axes=axes, minimum=1)
+    dilation = per_axis(dilation, "dilation", axes=axes, minimum=1)
+    taps, (per_group, features) = kernel.shape[:-2], kernel.shape[-2:]
+    pairs = padding_pairs(padding, taps=taps, stride=stride, dilation=dilation)
+    channels = x.shape[-1]
     _check_groups(groups, c_in=channels, c_out=features)
+    _check_sizes(x, kernel)
     if per_group * groups != channels:
         raise ValueError(
             f"kernel {kernel.shape} reads {per_group} channels in each of {groups} groups, "
-            f"but x {x.shape} has {channels}; expected kernel [kh, kw, c_in/groups, c_out]"
+            f"but x {x.shape} has {channels}; expected kernel [*taps, c_in/groups, c_out]"
         )
-    out = [
-        output_size(n, kernel_size=k, stride=s, padding=p, dilation=d)
-        for n, k, s, p, d in zip(
-            x.shape[1:3], kernel.shape, stride, padding, dilation, strict=False
-        )
-    ]
-    _check_output(out, x, kernel, f"{stride=}, {padding=}, {dilation=}")
-    return Window(stride, tuple((p, p) for p in padding), (1, 1), dilation, int(groups))
+    window = Window(stride, pairs, (1,) * axes, dilation, int(groups))
+    _check_output(window, x, kernel, f"{stride=}, {padding=}, {dilation=}")
+    return window
 
 
 def transpose_window(
@@ -50,63 +79,91 @@ def transpose_window(
     kernel: jax.Array,
     *,
     stride: IntOrPair,
-    padding: IntOrPair,
+    padding: Padding,
     output_padding: IntOrPair,
     dilation: IntOrPair,
     groups: int,
+    output_size: Sequence[int] | None = None,
 ) -> Window:
-    """The window of a transposed convolution of x [b, h, w, c] with kernel [kh, kw, o/groups, c].
+    """The window of a transposed convolution of x [b, *space, c] with kernel [*taps, o/groups, c].
 
     Raises:
         ValueError: as `conv_window`, or `output_padding` is not below stride or dilation.
     """
-    stride, padding, dilation = _options(stride, padding, dilation)
-    output_padding = pair(output_padding, "output_padding", minimum=0)
+    axes = _check_arrays(x, kernel)
+    stride = per_axis(stride, "stride", axes=axes, minimum=1)
+    dilation = per_axis(dilation, "dilation", axes=axes, minimum=1)
+    taps, (per_group, reads) = kernel.shape[:-2], kernel.shape[-2:]
+    pairs = padding_pairs(padding, taps=taps, stride=stride, dilation=dilation)
+    output_padding = per_axis(output_padding, "output_padding", axes=axes, minimum=0)
+    if output_size is not None:
+        output_padding = _padding_for(output_size, output_padding, x, taps, stride, pairs, dilation)
     for extra, s, d in zip(output_padding, stride, dilation, strict=True):
         if extra >= max(s, d):
             raise ValueError(
                 f"output_padding must be smaller than stride or dilation, "
                 f"got {output_padding=} with {stride=} and {dilation=}"
             )
-    _check_arrays(x, kernel)
-    channels, features = x.shape[3], kernel.shape[2] * groups
-    _check_groups(groups, c_in=channels, c_out=features)
-    if kernel.shape[3] != channels:
+    channels = x.shape[-1]
+    _check_groups(groups, c_in=channels, c_out=per_group * groups)
+    _check_sizes(x, kernel)
+    if reads != channels:
         raise ValueError(
-            f"kernel {kernel.shape} reads {kernel.shape[3]} channels, but x {x.shape} has "
-            f"{channels}; expected kernel [kh, kw, c_out/groups, c_in]"
+            f"kernel {kernel.shape} reads {reads} channels, but x {x.shape} has "
+            f"{channels}; expected kernel [*taps, c_out/groups, c_in]"
         )
-    sizes = zip(x.shape[1:3], kernel.shape, stride, padding, output_padding, dilation, strict=False)
-    out, pads = [], []
-    for n, k, s, p, extra, d in sizes:
-        options = {"kernel_size": k, "stride": s, "padding": p, "dilation": d}
-        out.append(transpose_output_size(n, output_padding=extra, **options))
-        pads.append((d * (k - 1) - p, d * (k - 1) - p + extra))
-    _check_output(out, x, kernel, f"{stride=}, {padding=}, {output_padding=}, {dilation=}")
-    return Window((1, 1), tuple(pads), stride, dilation, int(groups))
+    pads = []
+    for k, d, (low, high), extra in zip(taps, dilation, pairs, output_padding, strict=True):
+        reach = d * (k - 1)
+        pads.append((reach - low, reach - high + extra))
+    window = Window((1,) * axes, tuple(pads), stride, dilation, int(groups))
+    _check_output(window, x, kernel, f"{stride=}, {padding=}, {output_padding=}, {dilation=}")
+    return window
 
 
-def _options(stride, padding, dilation) -> tuple[Pair, Pair, Pair]:
-    return (
-        pair(stride, "stride", minimum=1),
-        pair(padding, "padding", minimum=0),
-        pair(dilation, "dilation", minimum=1),
-    )
+def _padding_for(output_size, output_padding, x, taps, stride, pairs, dilation):
+    """The output_padding that gives `output_size`."""
+    wanted = per_axis(output_size, "output_size", axes=len(taps), minimum=1)
+    if any(output_padding):
+        raise ValueError(
+            f"give output_size or output_padding, got {output_size=} and {output_padding=}"
+        )
+    least = [
+        transpose_output_size(n, kernel_size=k, stride=s, dilation=d) - sum(pads)
+        for n, k, s, d, pads in zip(x.shape[1:-1], taps, stride, dilation, pairs, strict=True)
+    ]
+    most = [n + s - 1 for n, s in zip(least, stride, strict=True)]
+    if not all(low <= n <= high for low, n, high in zip(least, wanted, most, strict=True)):
+        raise ValueError(
+            f"output_size must lie between {tuple(least)} and {tuple(most)} for x {x.shape}, "
+            f"got {output_size!r}"
+        )
+    return tuple(n - low for n, low in zip(wanted, least, strict=True))
 
 
 def _check_arrays(x, kernel):
-    if x.ndim != 4:
-        raise ValueError(f"x must be [b, h, w, c], got shape {x.shape}")
-    if kernel.ndim != 4:
-        raise ValueError(f"kernel must have 4 axes, got shape {kernel.shape}")
+    """The number of axes of space."""
+    axes = len(kernel.shape) - 2
+    if axes not in LETTERS:
+        raise ValueError(f"kernel must have 3 to 5 axes, got shape {kernel.shape}")
+    if x.ndim != axes + 2:
+        raise ValueError(f"x must be {LETTERS[axes]}, got shape {x.shape}")
     if x.dtype != kernel.dtype:
         raise ValueError(
             f"x and kernel must have one dtype, got {x.dtype} and {kernel.dtype}; convert one"
         )
-    if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise ValueError(f"x and kernel must be floating point, got {x.dtype}; convert them")
-    if 0 in x.shape[1:] or 0 in kernel.shape:
-        raise ValueError(f"only the batch may be empty, got x {x.shape} and kernel {kernel.shape}")
+    if not jnp.issubdtype(x.dtype, jnp.number):
+        raise ValueError(f"x and kernel must be numbers, got {x.dtype}; convert them")
+    return axes
+
+
+def check_bias(bias: jax.Array | None, x: jax.Array, features: int) -> None:
+    """Raises ValueError where `bias` is not [features] of the dtype of x."""
+    if bias is not None and (bias.shape != (features,) or bias.dtype != x.dtype):
+        raise ValueError(
+            f"bias must be [c_out] = ({features},) of x's {x.dtype}, "
+            f"got shape {bias.shape} of {bias.dtype}"
+        )
 
 
 def _check_groups(groups, *, c_in, c_out):
@@ -118,9 +175,32 @@ def _check_groups(groups, *, c_in, c_out):
         )
 
 
-def _check_output(out, x, kernel, options):
-    if min(out) < 1:
+def _check_sizes(x, kernel):
+    known = [size for size in (*x.shape[1:], *kernel.shape) if isinstance(size, int)]
+    if 0 in known:
+        raise ValueError(f"only the batch may be empty, got x {x.shape} and kernel {kernel.shape}")
+
+
+def _check_output(window, x, kernel, options):
+    """Refuses an empty output, and sizes that XLA cannot count; a symbolic size is believed."""
+    space, taps = x.shape[1:-1], kernel.shape[:-2]
+    out = output_space(window, space, taps)
+    known = [size for size in out if isinstance(size, int)]
+    given = f"x {x.shape} and kernel {kernel.shape} with {options}"
+    if min(known, default=1) < 1:
+        pixels = "x".join(map(str, out))
         raise ValueError(
-            f"the output would be {out[0]}x{out[1]} pixels: x {x.shape} is too small for "
+            f"the output would be {pixels} pixels: x {x.shape} is too small for "
             f"kernel {kernel.shape} with {options}"
         )
+    reaches = [effective_kernel_size(k, d) for k, d in zip(taps, window.dilation, strict=True)]
+    wide = [
+        (n - 1) * stretch + 1 + max(low, 0) + max(high, 0)
+        for n, stretch, (low, high) in zip(
+            space, window.input_dilation, window.padding, strict=True
+        )
+        if isinstance(n, int)
+    ]
+    elements = prod(known) * kernel.shape[-1] * (x.shape[0] if isinstance(x.shape[0], int) else 1)
+    if max(*known, *reaches, *wide, 0) > LARGEST or elements * x.dtype.itemsize >= 2**63:
+        raise ValueError(f"sizes must stay below 2**31 pixels an axis and 2**63 bytes, got {given}")

@@ -6,7 +6,7 @@ from math import prod
 import jax
 import jax.numpy as jnp
 
-from jaxconv.ops.xla.kernels import sum_over_pixels
+from jaxconv.ops.xla.sums import sum_over_pixels
 
 
 def batch_norm(

@@ -2,9 +2,10 @@
 
 import jax
 
-from jaxconv.ops.arguments import IntOrPair, conv_window
+from jaxconv.ops.arguments import IntOrPair
+from jaxconv.ops.padding import Padding
 from jaxconv.ops.pointwise import pointwise_conv
-from jaxconv.ops.xla.primitives import convolve
+from jaxconv.ops.standard import conv
 
 
 def depthwise_conv(
@@ -12,26 +13,29 @@ def depthwise_conv(
     kernel: jax.Array,
     *,
     stride: IntOrPair = 1,
-    padding: IntOrPair = 0,
+    padding: Padding = 0,
     dilation: IntOrPair = 1,
+    padding_mode: str = "zeros",
+    bias: jax.Array | None = None,
 ) -> jax.Array:
     """Filters every input channel with kernels of its own: groups = c_in.
 
-        y[b, h, w, i] = sum over k, l of kernel[k, l, 0, i]
-            * x[b, h*stride + k*dilation - padding, w*stride + l*dilation - padding, i // m]
+        y[b, h, w, o] = bias[o] + sum over i, j of kernel[i, j, 0, o]
+            * x[b, h*stride + i*dilation - padding, w*stride + j*dilation - padding, o // m]
 
     Against the standard convolution: channels do not mix, and there is c_in times less work.
 
     Args:
-        x: [b, h, w, c_in], floating point; b may be 0.
-        kernel: [kh, kw, 1, c_in*m] for a multiplier m of at least 1, dtype of x.
-        stride, padding, dilation: as in `conv`.
+        x: [b, *space, c_in], numbers; b may be 0, or left out.
+        kernel: [*taps, 1, c_in*m] for a multiplier m of at least 1, dtype of x.
+        stride, padding, dilation, padding_mode: as in `conv`.
+        bias: [c_in*m], dtype of x.
 
     Returns:
-        [b, h', w', c_in*m] of the dtype of x, sizes as in `conv`.
+        [b, *space', c_in*m] of the dtype of x, sizes as in `conv`.
 
     Raises:
-        ValueError: as `conv`, or a kernel that is not [kh, kw, 1, c_in*m].
+        ValueError: as `conv`, or a kernel that is not [*taps, 1, c_in*m].
 
     Cost:
         h' * w' * kh * kw * c_in * m multiply-adds an image.
@@ -42,18 +46,24 @@ def depthwise_conv(
         (1, 5, 5, 6)
 
     Source: Sifre, "Rigid-motion scattering for image classification" (2014).
-    Differs from torch.nn.functional.conv2d with groups=c_in in layout only.
+    Differs from torch.nn.functional.conv1d, conv2d and conv3d with groups=c_in in layout only.
     """
-    shaped = kernel.ndim == x.ndim == 4 and kernel.shape[2] == 1
-    if not shaped or kernel.shape[3] % max(x.shape[3], 1):
+    shaped = kernel.ndim >= 3 and x.ndim >= 2 and x.shape[-1] > 0 and kernel.shape[-2] == 1
+    if not shaped or kernel.shape[-1] % x.shape[-1]:
         raise ValueError(
-            f"a depthwise kernel must be [kh, kw, 1, c_in*multiplier] for x [b, h, w, c_in], "
+            f"a depthwise kernel must be [*taps, 1, c_in*multiplier] for x [b, *space, c_in], "
             f"got kernel {kernel.shape} and x {x.shape}"
         )
-    window = conv_window(
-        x, kernel, stride=stride, padding=padding, dilation=dilation, groups=x.shape[3]
+    return conv(
+        x,
+        kernel,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=x.shape[-1],
+        padding_mode=padding_mode,
+        bias=bias,
     )
-    return convolve(x, kernel, window)
 
 
 def depthwise_separable_conv(
@@ -62,26 +72,30 @@ def depthwise_separable_conv(
     pointwise_kernel: jax.Array,
     *,
     stride: IntOrPair = 1,
-    padding: IntOrPair = 0,
+    padding: Padding = 0,
     dilation: IntOrPair = 1,
-    pointwise_padding: IntOrPair = 0,
+    pointwise_padding: Padding = 0,
+    padding_mode: str = "zeros",
+    depthwise_bias: jax.Array | None = None,
+    bias: jax.Array | None = None,
 ) -> jax.Array:
     """`depthwise_conv`, then `pointwise_conv`: a convolution with far fewer parameters.
 
         y = pointwise_conv(depthwise_conv(x, depthwise_kernel), pointwise_kernel)
 
     Against the standard convolution: the same receptive field, with kernels that are products
-    depthwise[k, l, 0, i] * pointwise[0, 0, i, o], and about kh * kw times fewer parameters.
+    depthwise[i, j, 0, c] * pointwise[0, 0, c, o], and about kh * kw times fewer parameters.
 
     Args:
-        x: [b, h, w, c_in], floating point; b may be 0.
-        depthwise_kernel: [kh, kw, 1, c_in*m], dtype of x.
-        pointwise_kernel: [1, 1, c_in*m, c_out], dtype of x.
-        stride, padding, dilation: of the depthwise half, as in `conv`.
+        x: [b, *space, c_in], numbers; b may be 0, or left out.
+        depthwise_kernel: [*taps, 1, c_in*m], dtype of x.
+        pointwise_kernel: [1, 1, c_in*m, c_out] for an image, dtype of x.
+        stride, padding, dilation, padding_mode: of the depthwise half, as in `conv`.
         pointwise_padding: pixels of zeros around what the depthwise half gave.
+        depthwise_bias, bias: [c_in*m] and [c_out], of the two halves.
 
     Returns:
-        [b, h', w', c_out] of the dtype of x, h' as in `conv` plus 2*pointwise_padding.
+        [b, *space', c_out] of the dtype of x, h' as in `conv` plus 2*pointwise_padding.
 
     Raises:
         ValueError: as the two halves.
@@ -98,5 +112,13 @@ def depthwise_separable_conv(
 
     Source: Howard et al., "MobileNets" (2017); Chollet, "Xception" (2017).
     """
-    y = depthwise_conv(x, depthwise_kernel, stride=stride, padding=padding, dilation=dilation)
-    return pointwise_conv(y, pointwise_kernel, padding=pointwise_padding)
+    y = depthwise_conv(
+        x,
+        depthwise_kernel,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        padding_mode=padding_mode,
+        bias=depthwise_bias,
+    )
+    return pointwise_conv(y, pointwise_kernel, padding=pointwise_padding, bias=bias)

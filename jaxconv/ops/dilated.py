@@ -3,6 +3,7 @@
 import jax
 
 from jaxconv.ops.arguments import IntOrPair
+from jaxconv.ops.padding import Padding
 from jaxconv.ops.standard import conv
 
 
@@ -12,31 +13,34 @@ def dilated_conv(
     *,
     dilation: IntOrPair = 2,
     stride: IntOrPair = 1,
-    padding: IntOrPair = 0,
+    padding: Padding = 0,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+    bias: jax.Array | None = None,
 ) -> jax.Array:
     """Atrous convolution: the kernel's taps lie `dilation` pixels apart.
 
-        y[b, h, w, o] = sum over i, j, c of kernel[i, j, c, o]
+        y[b, h, w, o] = bias[o] + sum over i, j, c of kernel[i, j, c, o]
             * x[b, h*stride + i*dilation - padding, w*stride + j*dilation - padding, c]
 
     Against the standard convolution: a kernel reaches over dilation*(k - 1) + 1 pixels at the same
     number of parameters and multiply-adds.
 
     Args:
-        x: [b, h, w, c_in], floating point; b may be 0.
-        kernel: [kh, kw, c_in, c_out], dtype of x.
-        dilation: pixels between taps, at least 1; an int or (vertical, horizontal).
-        stride, padding: as in `conv`.
+        x: [b, *space, c_in], numbers; b may be 0, or left out.
+        kernel: [*taps, c_in/groups, c_out], dtype of x.
+        dilation: pixels between taps, at least 1; an int or one an axis.
+        stride, padding, groups, padding_mode, bias: as in `conv`.
 
     Returns:
-        [b, h', w', c_out] of the dtype of x,
+        [b, *space', c_out] of the dtype of x,
         h' = floor((h + 2*padding - dilation*(kh - 1) - 1) / stride) + 1.
 
     Raises:
         ValueError: as `conv`.
 
     Cost:
-        h' * w' * kh * kw * c_in * c_out multiply-adds an image, whatever the dilation.
+        h' * w' * kh * kw * c_in/groups * c_out multiply-adds an image, whatever the dilation.
 
     Example:
         >>> import jax.numpy as jnp
@@ -44,6 +48,16 @@ def dilated_conv(
         (1, 3, 3, 32)
 
     Source: Yu and Koltun, "Multi-scale context aggregation by dilated convolutions" (2016).
-    Differs from torch.nn.functional.conv2d in layout, and in a dilation of 2 where none is given.
+    Differs from torch.nn.functional.conv1d, conv2d and conv3d in layout, and in a dilation of 2
+    where none is given.
     """
-    return conv(x, kernel, stride=stride, padding=padding, dilation=dilation)
+    return conv(
+        x,
+        kernel,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        padding_mode=padding_mode,
+        bias=bias,
+    )

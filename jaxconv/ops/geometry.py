@@ -6,31 +6,45 @@ names and meanings.
 """
 
 from collections.abc import Sequence
+from math import prod
 from operator import index
 
 Pair = tuple[int, int]
+LARGEST = 2**31 - 1  # of an option or a size: XLA counts pixels in 32 bits
+
+
+def per_axis(value: int | Sequence[int], name: str, *, axes: int, minimum: int) -> tuple[int, ...]:
+    """Returns `value` as one int an axis; an int, or a sequence of one, stands for all.
+
+    Raises:
+        ValueError: `value` is neither an int nor one int an axis, or one is below `minimum` or
+            2**31 and more.
+
+    >>> per_axis(2, "stride", axes=3, minimum=1)
+    (2, 2, 2)
+    """
+    try:
+        numbers = tuple(map(index, value)) if isinstance(value, Sequence) else (index(value),)
+    except TypeError:
+        numbers = ()
+    if isinstance(value, (str, bool)) or len(numbers) not in (1, axes):
+        several = {1: "one", 2: "a pair of ints", 3: "three ints"}[axes]
+        raise ValueError(f"{name} must be an int or {several}, got {value!r}")
+    if min(numbers) < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {value!r}")
+    if max(numbers) > LARGEST:
+        raise ValueError(f"{name} must be below 2**31, got {value!r}")
+    return numbers * axes if len(numbers) == 1 else numbers
 
 
 def pair(value: int | Sequence[int], name: str, *, minimum: int) -> Pair:
-    """Returns `value` as (vertical, horizontal); an int stands for both.
-
-    Raises:
-        ValueError: `value` is neither an int nor a pair of ints, or one is below `minimum`.
+    """`per_axis` of an image: (vertical, horizontal).
 
     >>> pair(2, "stride", minimum=1)
     (2, 2)
     """
-    try:
-        numbers = (
-            (index(value),) * 2 if not isinstance(value, Sequence) else tuple(map(index, value))
-        )
-    except TypeError:
-        numbers = ()
-    if isinstance(value, (str, bool)) or len(numbers) != 2:
-        raise ValueError(f"{name} must be an int or a pair of ints, got {value!r}")
-    if min(numbers) < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {value!r}")
-    return numbers
+    vertical, horizontal = per_axis(value, name, axes=2, minimum=minimum)
+    return vertical, horizontal
 
 
 def effective_kernel_size(kernel_size: int, dilation: int = 1) -> int:
@@ -83,26 +97,24 @@ def receptive_field(field: int, jump: int, *, kernel_size: int, dilation: int = 
 
 
 def multiply_adds(output_shape: Sequence[int], kernel_shape: Sequence[int]) -> int:
-    """Multiply-adds of a convolution of one image, those with zero padding counted.
+    """Multiply-adds of a convolution of one example, those with zero padding counted.
 
     Args:
-        output_shape: [h, w, c_out] of the output.
-        kernel_shape: [kh, kw, c_in/groups, c_out].
+        output_shape: [*space, c_out] of the output.
+        kernel_shape: [*taps, c_in/groups, c_out].
 
     >>> multiply_adds((32, 32, 32), (3, 3, 3, 32))
     884736
     """
-    height, width, features = output_shape
-    kernel_height, kernel_width, channels, _ = kernel_shape
-    return height * width * features * kernel_height * kernel_width * channels
+    return prod(output_shape) * prod(kernel_shape[:-1])
 
 
 def transpose_multiply_adds(input_shape: Sequence[int], kernel_shape: Sequence[int]) -> int:
-    """Multiply-adds of a transposed convolution of one image: each input pixel meets each tap.
+    """Multiply-adds of a transposed convolution of one example: each pixel meets each tap.
 
     Args:
-        input_shape: [h, w, c_in] of the input.
-        kernel_shape: [kh, kw, c_out/groups, c_in].
+        input_shape: [*space, c_in] of the input.
+        kernel_shape: [*taps, c_out/groups, c_in].
 
     >>> transpose_multiply_adds((3, 3, 1), (3, 3, 1, 1))
     81

@@ -2,28 +2,35 @@
 
 import jax
 
-from jaxconv.ops.arguments import IntOrPair, conv_window
-from jaxconv.ops.xla.primitives import convolve
+from jaxconv.ops.arguments import IntOrPair
+from jaxconv.ops.padding import Padding
+from jaxconv.ops.standard import conv
 
 
 def pointwise_conv(
-    x: jax.Array, kernel: jax.Array, *, stride: IntOrPair = 1, padding: IntOrPair = 0
+    x: jax.Array,
+    kernel: jax.Array,
+    *,
+    stride: IntOrPair = 1,
+    padding: Padding = 0,
+    padding_mode: str = "zeros",
+    bias: jax.Array | None = None,
 ) -> jax.Array:
     """1x1 convolution: combines the channels of each pixel, to more or fewer of them.
 
-        y[b, h, w, o] = sum over c of kernel[0, 0, c, o]
+        y[b, h, w, o] = bias[o] + sum over c of kernel[0, 0, c, o]
             * x[b, h*stride - padding, w*stride - padding, c]
 
     Against the standard convolution: no view of neighbours, and kh * kw times less work.
 
     Args:
-        x: [b, h, w, c_in], floating point; b may be 0.
-        kernel: [1, 1, c_in, c_out], dtype of x.
-        stride: pixels between reads, at least 1; an int or (vertical, horizontal).
-        padding: pixels of zeros at each border, at least 0 (they give zeros, or the bias).
+        x: [b, *space, c_in], numbers; b may be 0, or left out.
+        kernel: [1, 1, c_in, c_out] for an image, one 1 an axis of space, dtype of x.
+        stride, padding, padding_mode: as in `conv` (zeros around give zeros, or the bias).
+        bias: [c_out], dtype of x.
 
     Returns:
-        [b, h', w', c_out] of the dtype of x, h' = floor((h + 2*padding - 1) / stride) + 1.
+        [b, *space', c_out] of the dtype of x, h' = floor((h + 2*padding - 1) / stride) + 1.
 
     Raises:
         ValueError: as `conv`, or a kernel that is not 1x1.
@@ -37,12 +44,11 @@ def pointwise_conv(
         (1, 28, 28, 32)
 
     Source: Lin, Chen and Yan, "Network in network" (2013).
-    Differs from torch.nn.functional.conv2d in layout only.
+    Differs from torch.nn.functional.conv1d, conv2d and conv3d in layout only.
     """
-    if kernel.shape[:2] != (1, 1):
+    if kernel.ndim < 3 or set(kernel.shape[:-2]) != {1}:
         raise ValueError(
-            f"a pointwise kernel must be [1, 1, c_in, c_out], got shape {kernel.shape}"
+            f"a pointwise kernel must be [1, 1, c_in, c_out], one 1 an axis of space, "
+            f"got shape {kernel.shape}"
         )
-    return convolve(
-        x, kernel, conv_window(x, kernel, stride=stride, padding=padding, dilation=1, groups=1)
-    )
+    return conv(x, kernel, stride=stride, padding=padding, padding_mode=padding_mode, bias=bias)

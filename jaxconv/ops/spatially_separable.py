@@ -3,34 +3,40 @@
 import jax
 
 from jaxconv.ops.arguments import IntOrPair
-from jaxconv.ops.geometry import pair
+from jaxconv.ops.geometry import per_axis
+from jaxconv.ops.padding import Padding, padding_pairs
 from jaxconv.ops.standard import conv
 
 
 def spatially_separable_conv(
     x: jax.Array,
-    column_kernel: jax.Array,
-    row_kernel: jax.Array,
-    *,
+    *kernels: jax.Array,
+    column_kernel: jax.Array | None = None,
+    row_kernel: jax.Array | None = None,
     stride: IntOrPair = 1,
-    padding: IntOrPair = 0,
+    padding: Padding = 0,
+    padding_mode: str = "zeros",
+    bias: jax.Array | None = None,
 ) -> jax.Array:
-    """Convolves with a column, then with a row.
+    """Convolves along one axis of space after the other: with a column, then with a row.
 
-        y[b, h, w, o] = sum over i, j, c, m of column_kernel[i, 0, c, m] * row_kernel[0, j, m, o]
+        y[b, h, w, o] = bias[o]
+            + sum over i, j, c, m of column_kernel[i, 0, c, m] * row_kernel[0, j, m, o]
             * x[b, h*stride_h + i - padding_h, w*stride_w + j - padding_w, c]
 
     Against the standard convolution: kh + kw taps instead of kh * kw, for kernels that are outer
     products of a column and a row, summed over the middle channels m.
 
     Args:
-        x: [b, h, w, c_in], floating point; b may be 0.
-        column_kernel: [kh, 1, c_in, c_mid], dtype of x; takes the vertical stride and padding.
-        row_kernel: [1, kw, c_mid, c_out], dtype of x; takes the horizontal ones.
-        stride, padding: as in `conv`, for the two together.
+        x: [b, *space, c_in], numbers; b may be 0, or left out.
+        *kernels: one for each axis of space, with taps along it alone, dtype of x: for an image
+            the column [kh, 1, c_in, c_mid] and the row [1, kw, c_mid, c_out], which may be given
+            as `column_kernel` and `row_kernel` too. Each takes its axis' stride and padding.
+        stride, padding, padding_mode: as in `conv`, for all together.
+        bias: [c_out], dtype of x.
 
     Returns:
-        [b, h', w', c_out] of the dtype of x, sizes as in `conv` with a [kh, kw] kernel.
+        [b, *space', c_out] of the dtype of x, sizes as in `conv` with a [kh, kw] kernel.
 
     Raises:
         ValueError: as `conv`, or kernels that are not a column and a row.
@@ -47,12 +53,35 @@ def spatially_separable_conv(
     Source: Jaderberg, Vedaldi and Zisserman, "Speeding up convolutional neural networks with low
     rank expansions" (2014). In PyTorch: two torch.nn.functional.conv2d, one after the other.
     """
-    if column_kernel.shape[1:2] != (1,) or row_kernel.shape[:1] != (1,):
-        raise ValueError(
-            f"the kernels must be a column [kh, 1, c_in, c_mid] and a row [1, kw, c_mid, c_out], "
-            f"got shapes {column_kernel.shape} and {row_kernel.shape}"
+    named = (column_kernel, row_kernel)
+    kernels = (*kernels, *(kernel for kernel in named if kernel is not None))
+    taps = _taps_along_each_axis(kernels)
+    axes = len(taps)
+    steps = per_axis(stride, "stride", axes=axes, minimum=1)
+    pairs = padding_pairs(padding, taps=taps, stride=steps, dilation=(1,) * axes)
+    for axis, kernel in enumerate(kernels):
+        x = conv(
+            x,
+            kernel,
+            stride=tuple(step if i == axis else 1 for i, step in enumerate(steps)),
+            padding=tuple(pair if i == axis else (0, 0) for i, pair in enumerate(pairs)),
+            padding_mode=padding_mode,
+            bias=bias if axis == axes - 1 else None,
         )
-    (stride_h, stride_w) = pair(stride, "stride", minimum=1)
-    (padding_h, padding_w) = pair(padding, "padding", minimum=0)
-    y = conv(x, column_kernel, stride=(stride_h, 1), padding=(padding_h, 0))
-    return conv(y, row_kernel, stride=(1, stride_w), padding=(0, padding_w))
+    return x
+
+
+def _taps_along_each_axis(kernels):
+    axes = len(kernels)
+    flat = all(
+        kernel.ndim == axes + 2
+        and all(size == 1 for i, size in enumerate(kernel.shape[:-2]) if i != axis)
+        for axis, kernel in enumerate(kernels)
+    )
+    if not kernels or axes > 3 or not flat:
+        shapes = " and ".join(str(kernel.shape) for kernel in kernels) or "none"
+        raise ValueError(
+            f"the kernels must be one an axis of space, of an image a column [kh, 1, c_in, c_mid] "
+            f"and a row [1, kw, c_mid, c_out], got shapes {shapes}"
+        )
+    return tuple(kernel.shape[axis] for axis, kernel in enumerate(kernels))

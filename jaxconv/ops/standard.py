@@ -2,8 +2,9 @@
 
 import jax
 
-from jaxconv.ops.arguments import IntOrPair, conv_window
-from jaxconv.ops.xla.primitives import convolve
+from jaxconv.ops.apply import convolve_with_bias
+from jaxconv.ops.arguments import IntOrPair, check_bias, conv_window, with_batch
+from jaxconv.ops.padding import Padding, check_mode, pad_border
 
 
 def conv(
@@ -11,29 +12,39 @@ def conv(
     kernel: jax.Array,
     *,
     stride: IntOrPair = 1,
-    padding: IntOrPair = 0,
+    padding: Padding = 0,
     dilation: IntOrPair = 1,
     groups: int = 1,
+    padding_mode: str = "zeros",
+    bias: jax.Array | None = None,
 ) -> jax.Array:
-    """Two-dimensional convolution with PyTorch's stride, padding, dilation and groups.
+    """Convolution over one, two or three axes of space, with all of PyTorch's options.
 
-        y[b, h, w, o] = sum over i, j, c of kernel[i, j, c, o]
+        y[b, h, w, o] = bias[o] + sum over i, j, c of kernel[i, j, c, o]
             * x[b, h*stride + i*dilation - padding, w*stride + j*dilation - padding, c]
 
-    Pixels outside x are zero. With `groups` > 1, output channel o reads only the c_in/groups input
-    channels of its own group. The kernel is not flipped (deep learning's cross-correlation).
+    of an image; a signal [b, w, c] has one axis of space, a volume [b, d, h, w, c] three, and the
+    rank of the kernel says which. Pixels outside x are zero. With `groups` > 1, output channel o
+    reads only the c_in/groups input channels of its own group. The kernel is not flipped (deep
+    learning's cross-correlation).
 
     Args:
-        x: [b, h, w, c_in], floating point; b may be 0.
-        kernel: [kh, kw, c_in/groups, c_out], dtype of x.
-        stride: pixels between reads, at least 1; an int or (vertical, horizontal), as all below.
-        padding: pixels of zeros at each border, at least 0; may exceed the kernel.
+        x: [b, *space, c_in], numbers; b may be 0, or left out.
+        kernel: [*taps, c_in/groups, c_out], dtype of x.
+        stride: pixels between reads, at least 1; an int or one an axis, as all below.
+        padding: pixels at each border, at least 0; may exceed the kernel. Also one (low, high) an
+            axis; "valid" (none); "same": an output of the size of x, the odd pixel at the end, for
+            a stride of 1.
         dilation: pixels between taps, at least 1.
         groups: independent channel groups; divides c_in and c_out.
+        padding_mode: what the border holds: "zeros"; "reflect", x mirrored at its outermost pixel
+            (padding below the size); "replicate", that pixel; "circular", x from its other end
+            (padding up to the size).
+        bias: [c_out], dtype of x.
 
     Returns:
-        [b, h', w', c_out] of the dtype of x, accumulated in at least float32, with
-        h' = floor((h + 2*padding - dilation*(kh - 1) - 1) / stride) + 1.
+        [b, *space', c_out] of the dtype of x, accumulated in at least float32, with
+        h' = floor((h + 2*padding - dilation*(kh - 1) - 1) / stride) + 1 along each axis.
 
     Raises:
         ValueError: a wrong rank, dtype or option, channels that disagree, or an output of size 0.
@@ -45,11 +56,21 @@ def conv(
         >>> import jax.numpy as jnp
         >>> conv(jnp.ones((1, 5, 5, 3)), jnp.ones((3, 3, 3, 32))).shape
         (1, 3, 3, 32)
+        >>> conv(jnp.ones((100, 2)), jnp.ones((5, 2, 8)), padding="same").shape
+        (100, 8)
 
     Source: LeCun et al., "Backpropagation applied to handwritten zip code recognition" (1989).
-    Differs from torch.nn.functional.conv2d in layout only: channels last, kernel [kh, kw, in, out].
+    Differs from torch.nn.functional.conv1d, conv2d and conv3d in layout only: channels last,
+    kernel [*taps, in, out].
     """
+    x, batched = with_batch(x, kernel)
     window = conv_window(
         x, kernel, stride=stride, padding=padding, dilation=dilation, groups=groups
     )
-    return convolve(x, kernel, window)
+    check_mode(padding_mode)
+    check_bias(bias, x, kernel.shape[-1])
+    if padding_mode != "zeros":
+        x = pad_border(x, window.padding, padding_mode)
+        window = window._replace(padding=((0, 0),) * window.axes)
+    y = convolve_with_bias(x, kernel, bias, window)
+    return y if batched else y[0]

@@ -1,10 +1,15 @@
 """The transposed convolution: the adjoint of a convolution, which grows the map."""
 
+from collections.abc import Sequence
+
 import jax
 
-from jaxconv.ops.arguments import IntOrPair, transpose_window
+from jaxconv.ops.apply import convolve_with_bias, with_bias
+from jaxconv.ops.arguments import IntOrPair, check_bias, transpose_window, with_batch
+from jaxconv.ops.padding import Padding, check_mode, fold_border, padding_pairs
 from jaxconv.ops.window import adjoint_kernel
 from jaxconv.ops.xla.primitives import convolve
+from jaxconv.ops.xla.sums import wide
 
 
 def transpose_conv(
@@ -12,36 +17,47 @@ def transpose_conv(
     kernel: jax.Array,
     *,
     stride: IntOrPair = 1,
-    padding: IntOrPair = 0,
+    padding: Padding = 0,
     output_padding: IntOrPair = 0,
     dilation: IntOrPair = 1,
     groups: int = 1,
+    output_size: Sequence[int] | None = None,
+    padding_mode: str = "zeros",
+    bias: jax.Array | None = None,
 ) -> jax.Array:
     """Transposed convolution (deconvolution) with PyTorch's options, all of them together.
 
         y[b, h*stride + i*dilation - padding, w*stride + j*dilation - padding, o] +=
-            x[b, h, w, c] * kernel[i, j, o, c]   for every h, w, i, j, c
+            x[b, h, w, c] * kernel[i, j, o, c]   for every h, w, i, j, c;   y += bias
 
     Against the standard convolution: each input pixel is spread over the output by the kernel. It
     is the adjoint of `conv` with the very same kernel array and options:
     <conv(u, kernel), x> == <u, transpose_conv(x, kernel)>.
 
     Args:
-        x: [b, h, w, c_in], floating point; b may be 0.
-        kernel: [kh, kw, c_out/groups, c_in], dtype of x.
-        stride: output pixels between spreads, at least 1; an int or (vertical, horizontal).
-        padding: pixels cropped from each border of the output, at least 0.
+        x: [b, *space, c_in], numbers; b may be 0, or left out. One to three axes of space, by the
+            rank of the kernel.
+        kernel: [*taps, c_out/groups, c_in], dtype of x.
+        stride: output pixels between spreads, at least 1; an int or one an axis, as all below.
+        padding: pixels cropped from each border of the output, at least 0; in every form that
+            `conv` takes.
         output_padding: pixels more at the bottom and right, below max(stride, dilation). They
             choose among the input sizes that one strided convolution maps to the same output.
         dilation: pixels between taps, at least 1.
         groups: independent channel groups; divides c_in and c_out.
+        output_size: the sizes of the output in space, instead of output_padding: at most
+            stride - 1 more than without.
+        padding_mode: "zeros" crops; with "reflect", "replicate" and "circular" what is spread into
+            the border is added to the pixels that `conv` with that mode reads there.
+        bias: [c_out], dtype of x.
 
     Returns:
-        [b, h', w', c_out] of the dtype of x, accumulated in at least float32, with
+        [b, *space', c_out] of the dtype of x, accumulated in at least float32, with
         h' = (h - 1)*stride - 2*padding + dilation*(kh - 1) + output_padding + 1.
 
     Raises:
-        ValueError: as `conv`, or an output_padding that is not below stride or dilation.
+        ValueError: as `conv`, an output_padding that is not below stride or dilation, or an
+            output_size that cannot be.
 
     Cost:
         h * w * kh * kw * c_in * c_out/groups multiply-adds an image.
@@ -52,9 +68,11 @@ def transpose_conv(
         (1, 5, 5, 1)
 
     Source: Zeiler et al., "Deconvolutional networks" (2010); the arithmetic of Dumoulin and Visin
-    (2016). Differs from torch.nn.functional.conv_transpose2d in layout only. Differs from
-    jax.lax.conv_transpose, whose padding counts from another origin and which has no groups.
+    (2016). Differs from torch.nn.functional.conv_transpose1d, 2d and 3d in layout, and in having
+    padding modes. Differs from jax.lax.conv_transpose, whose padding counts from another origin
+    and which has no groups.
     """
+    x, batched = with_batch(x, kernel)
     window = transpose_window(
         x,
         kernel,
@@ -63,5 +81,30 @@ def transpose_conv(
         output_padding=output_padding,
         dilation=dilation,
         groups=groups,
+        output_size=output_size,
     )
-    return convolve(x, adjoint_kernel(kernel, groups), window)
+    check_mode(padding_mode)
+    check_bias(bias, x, kernel.shape[-2] * groups)
+    turned = adjoint_kernel(kernel, groups)
+    if padding_mode == "zeros":
+        y = convolve_with_bias(x, turned, bias, window)
+    else:
+        pairs = padding_pairs(
+            padding,
+            taps=kernel.shape[:-2],
+            stride=window.input_dilation,
+            dilation=window.dilation,
+        )
+        y = _folded(x, turned, window, pairs, padding_mode)
+        y = y.astype(x.dtype) if bias is None else with_bias(y, bias)
+    return y if batched else y[0]
+
+
+def _folded(x, kernel, window, pairs, mode):
+    """The adjoint of padding with a border, then convolving: all is spread, the border folded."""
+    uncropped = tuple(
+        (low + crop_low, high + crop_high)
+        for (low, high), (crop_low, crop_high) in zip(window.padding, pairs, strict=True)
+    )
+    total = convolve(x, kernel, window._replace(padding=uncropped), wide(x.dtype))
+    return fold_border(total, pairs, mode)

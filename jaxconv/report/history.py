@@ -1,7 +1,7 @@
 """The epochs of a run, as far as the rows of its `metrics.jsonl` can be believed.
 
-A row is a JSON object with an epoch; anything else in it may be missing or damaged. What is there is
-shown, and nothing is made up for the rest.
+A row is a JSON object with an epoch; anything else in it may be missing or damaged. What is
+there is shown, and nothing is made up for the rest.
 """
 
 from collections.abc import Mapping, Sequence

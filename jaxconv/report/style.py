@@ -7,13 +7,14 @@ global state, safe in threads.
 import io
 from bisect import bisect_right
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.textpath import TextToPath
 from matplotlib.ticker import MaxNLocator
@@ -33,7 +34,7 @@ def new_figure(width: float, height: float, *, title: str = "") -> Figure:
     if title:
         # A title is data, not markup: without parse_math a "$" in it would be an error.
         figure.suptitle(
-            title, x=0.1 / width, ha="left", fontsize=13, fontweight="bold", color=INK,
+            drawable(title), x=0.1 / width, ha="left", fontsize=13, fontweight="bold", color=INK,
             parse_math=False,
         )  # fmt: skip
     return figure
@@ -85,8 +86,24 @@ def message(text: str, *, title: str) -> Figure:
     return figure
 
 
+def drawable(text: str) -> str:
+    """`text`, a line, with a question mark in a box for each character that the font lacks."""
+    known = _characters()
+    return "".join(c if ord(c) in known else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+@cache
+def _characters() -> frozenset[int]:
+    """What DejaVu Sans can draw, plain and bold."""
+    bold = _FONT.copy()
+    bold.set_weight("bold")
+    plain, strong = (set(get_font(findfont(font)).get_charmap()) for font in (_FONT, bold))
+    return frozenset(plain & strong)
+
+
 def fit(text: str, width: float) -> str:
-    """Shortens `text` until it is at most `width` inches wide at 10 points."""
+    """Makes `text` drawable, and at most `width` inches wide at 10 points."""
+    text = drawable(text)
 
     def inches(line: str) -> float:
         return TextToPath().get_text_width_height_descent(line, _FONT, ismath=False)[0] / 72

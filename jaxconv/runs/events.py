@@ -4,6 +4,8 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from jaxconv.files import require_inside
+
 TAGS = {
     "train_loss": "loss/train",
     "test_loss": "loss/test",
@@ -26,10 +28,12 @@ def event_writer(
             wrote beyond it.
 
     Raises:
+        OSError: `directory` is a link that leads out of the run.
         ModuleNotFoundError: tensorboardX is not installed; jaxconv[tensorboard] brings it.
     """
     from tensorboardX import SummaryWriter
 
+    require_inside(directory, directory.parent)
     writer = SummaryWriter(str(directory), purge_step=after_step + 1, flush_secs=1)
 
     def write(row):

@@ -17,6 +17,9 @@ import numpy as np
 
 from jaxconv.errors import JaxconvError
 from jaxconv.files import open_to_append, write_whole
+from jaxconv.text import one_line
+
+MOST_BYTES = 64 << 20  # of a text file of a run
 
 
 class RunDirError(JaxconvError):
@@ -183,7 +186,12 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _resolve(workdir: str | Path) -> RunDir:
     if not str(workdir):
         raise RunDirError("workdir is empty; give --workdir the path of a directory")
-    return RunDir(Path(workdir).expanduser().resolve())
+    try:
+        return RunDir(Path(workdir).expanduser().resolve())
+    except (OSError, RuntimeError, ValueError) as error:  # no such user, links in a circle, a NUL
+        raise RunDirError(
+            f"workdir {workdir} is no path ({one_line(error)}); give --workdir another one"
+        ) from error
 
 
 def _require_same(run: RunDir, old: dict, new: dict, may_differ: set[str]) -> None:
@@ -208,6 +216,9 @@ def _require_unused(run: RunDir) -> None:
 
 def _read(path: Path, parse: Callable[[str], Any]) -> Any:
     try:
+        size = path.stat().st_size
+        if not path.is_file() or size > MOST_BYTES:  # a pipe would be waited for
+            raise ValueError("no plain file, or too large for one of a run")
         return parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         reason = error.strerror

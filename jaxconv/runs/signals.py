@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: at once where there is nothing to save, after saving where there is."""
+"""SIGINT, SIGTERM and SIGHUP: at once where there is nothing to save, else after saving."""
 
 import contextlib
 import os
@@ -16,7 +16,9 @@ class Stopped(KeyboardInterrupt):
 
 
 class StopRequest:
-    """A context in which the two signals raise `Stopped`, so that it is cleaned up behind them.
+    """A context in which the three signals raise `Stopped`, so that it is cleaned up behind them.
+
+    SIGHUP is that of a terminal that was closed; where it is ignored, as under nohup, it stays so.
 
     Inside `deferred()` the first signal is only noted, for a loop that asks `stop()` and saves;
     a second SIGINT raises even there. Any that follow `Stopped` end the process without cleaning.
@@ -31,7 +33,7 @@ class StopRequest:
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> "StopRequest":
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _heard():
             self._before[number] = signal.signal(number, self._handle)
         return self
 
@@ -45,7 +47,7 @@ class StopRequest:
 
     @property
     def exit_code(self) -> int:
-        """What a shell reports for the signal: 130 for SIGINT, 143 for SIGTERM; 0 without one."""
+        """What a shell reports for the signal: 128 and its number; 0 without one."""
         return 0 if self._noted is None else 128 + self._noted
 
     @contextlib.contextmanager
@@ -68,8 +70,8 @@ class StopRequest:
         if first:
             self._noted = number
         if not self._deferred or (not first and number == signal.SIGINT):
-            for both in self._before:
-                signal.signal(both, signal.SIG_DFL)
+            for each in self._before:
+                signal.signal(each, signal.SIG_DFL)
             self._raised = True
             raise Stopped(number)
         if first:
@@ -77,3 +79,9 @@ class StopRequest:
             text = f"\n{name}: saving, then stopping (Ctrl-C again: at once)\n"
             with contextlib.suppress(OSError):  # a terminal that has gone
                 os.write(2, text.encode())  # print is not safe inside a signal handler
+
+
+def _heard() -> list[signal.Signals]:
+    hangup = getattr(signal, "SIGHUP", None)  # POSIX only
+    ignored = hangup is None or signal.getsignal(hangup) == signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM, *([] if ignored else [hangup])]

@@ -67,7 +67,7 @@ class Canvas:
         self._polygon(points, colour)
 
     def corner(self, x, y, side, colour, *, last=False):
-        """Marks a corner: the upper left one of what begins at (x, y), or the one that ends there."""
+        """Marks the corner (x, y): the upper left one of a grid, or its last one."""
         side = -side if last else side
         self._polygon([(x, y), (x + side, y), (x, y + side)], colour)
 

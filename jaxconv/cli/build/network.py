@@ -11,8 +11,7 @@ import numpy as np
 
 from jaxconv.cli.build.data import image_size, with_any_statistics
 from jaxconv.cli.config.error import ConfigError
-from jaxconv.models.rows import rows_from_json
-from jaxconv.models.s9 import ROWS, S9Net
+from jaxconv.models.s9 import S9Net, s9_from_json
 from jaxconv.text import one_line
 
 if TYPE_CHECKING:
@@ -117,14 +116,11 @@ def build_model(config: ConfigDict, num_classes: int) -> S9Net:
     Raises:
         ConfigError: a row has a mistake.
     """
-    fields = config.get("model", {})
-    rows, width = fields.get("rows"), fields.get("width", 1)
+    options = {"dropout_rate": config.dropout_rate, "dtype": jax.numpy.dtype(config.dtype)}
     try:
-        blocks = ROWS if rows is None else rows_from_json(rows)
+        return s9_from_json(config.get("model", {}), num_classes, **options)
     except ValueError as error:
-        raise ConfigError(f"config.model.rows: {error}") from error
-    dtype = jax.numpy.dtype(config.dtype)
-    return S9Net(num_classes, config.dropout_rate, dtype, rows=blocks, width=width)
+        raise ConfigError(f"config.model: {error}") from error
 
 
 @contextlib.contextmanager

@@ -61,7 +61,8 @@ def _save_torch(path: Path, trained: Trained) -> None:
     from jaxconv.interop.files import save_state_dict
     from jaxconv.interop.torch import s9_state_dict
 
-    state_dict = s9_state_dict(trained.state.variables, num_batches_tracked=trained.step)
+    variables, model = trained.state.variables, trained.network.model
+    state_dict = s9_state_dict(variables, model, num_batches_tracked=trained.step)
     save_state_dict(path, state_dict, metadata={"format": "pt"})
 
 

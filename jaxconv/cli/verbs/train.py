@@ -44,9 +44,9 @@ Without --workdir the run is kept in runs/NAME, NAME being that of the config. R
 same workdir, it goes on. With --dry-run nothing is kept: the program is compiled and does a little
 of everything, to see that it works.
 
-With 130 after Ctrl-C and 143 after SIGTERM everything is saved. A second Ctrl-C does not wait for
-the step under way: 130, and the last checkpoint is kept. Of several processes each ends with 143
-where another one was told to stop, and with 3 where another one is gone.
+With 130 after Ctrl-C, 143 after SIGTERM and 129 after SIGHUP everything is saved. A second Ctrl-C
+does not wait for the step under way: 130, and the last checkpoint is kept. Of several processes
+each ends with 143 where another one was told to stop, and with 3 where another one is gone.
 """
 KEPT = "what the last checkpoint holds is kept"
 MAY_DIFFER = (  # from visit to visit, as no result depends on them

@@ -125,6 +125,8 @@ def _of_run(workdir: Path, fields: Sequence[str], flags: Sequence[str], *, best:
         raise CheckpointError(f"{run.path} has no checkpoint; train in it first")
     checkpoints = Checkpoints(run.checkpoints, read_only=True)
     try:
+        if checkpoints.latest_step is None:
+            raise CheckpointError(f"{run.checkpoints} holds no whole checkpoint; train there first")
         dataset, class_names = _trained_on(run, run_dir.read_json(run.environment_json))
         config = _overridden(config, dataset, fields, flags)
         network = build_network(config, len(class_names))

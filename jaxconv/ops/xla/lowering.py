@@ -12,17 +12,19 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.errors import InconclusiveDimensionOperation
 
 from jaxconv.ops.window import (
     Window,
     adjoint_kernel,
     adjoint_window,
-    crop,
     definition,
-    output_hw,
+    output_space,
 )
-from jaxconv.ops.xla import kernels, rewrites
+from jaxconv.ops.xla import dense, depthwise, pointwise, rewrites
 from jaxconv.ops.xla.rewrites import Case
+
+Shape = tuple[int, ...]
 
 
 class Lowering(NamedTuple):
@@ -30,59 +32,92 @@ class Lowering(NamedTuple):
 
     name: str
     applies: Callable[[Case], bool]
-    forward: Callable[[jax.Array, jax.Array, Window], jax.Array]
-    kernel_gradient: Callable[[jax.Array, jax.Array, Window, tuple[int, ...]], jax.Array]
+    # of x, kernel, window and the dtype of the result
+    forward: Callable[[jax.Array, jax.Array, Window, jnp.dtype], jax.Array]
+    # of x, cotangent, window and the shape of the kernel
+    kernel_gradient: Callable[[jax.Array, jax.Array, Window, Shape], jax.Array]
 
 
-def forward(x: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
-    """`definition(x, kernel, window)`, by the first row of `LOWERINGS` that applies."""
-    return choose(x.shape, kernel.shape, window).forward(x, kernel, window)
+def forward(x: jax.Array, kernel: jax.Array, window: Window, dtype: jnp.dtype) -> jax.Array:
+    """`definition(x, kernel, window, dtype)`, by the first row of `LOWERINGS` that applies."""
+    return choose(x.shape, kernel.shape, window).forward(x, kernel, window, dtype)
 
 
 def kernel_gradient(
-    x: jax.Array, cotangent: jax.Array, window: Window, kernel_shape: tuple[int, ...]
+    x: jax.Array, cotangent: jax.Array, window: Window, kernel_shape: Shape
 ) -> jax.Array:
-    """Gradient of `definition` for its kernel, [kh, kw, c/groups, o]."""
+    """Gradient of `definition` for its kernel, [*taps, c/groups, o]."""
     row = choose(x.shape, kernel_shape, window)
     return row.kernel_gradient(x, cotangent, window, kernel_shape)
 
 
-def choose(x_shape: tuple[int, ...], kernel_shape: tuple[int, ...], window: Window) -> Lowering:
+def choose(x_shape: Shape, kernel_shape: Shape, window: Window) -> Lowering:
     """The row of `LOWERINGS` for these shapes, on the default backend."""
     case = Case(x_shape, kernel_shape, window, jax.default_backend())
-    return next(row for row in LOWERINGS if row.applies(case))
+    return next(row for row in LOWERINGS if _surely_applies(row, case))
 
 
-def _cropped(x, kernel, window):
-    rest, smaller = crop(x, window)
-    if 0 in rest.shape[1:3]:  # the kernel reads padding only
-        h, w = output_hw(window, x.shape[1:3], kernel.shape[:2])
-        return jnp.zeros((x.shape[0], h, w, kernel.shape[3]), x.dtype)
-    return forward(rest, kernel, smaller)
+def _surely_applies(row: Lowering, case: Case) -> bool:
+    """Whether `row` applies whatever a symbolic size stands for."""
+    try:
+        return row.applies(case)
+    except InconclusiveDimensionOperation:
+        return False
+
+
+def _has_symbols(case):
+    return not all(isinstance(size, int) for size in case.space)
+
+
+def _unpadded(x, kernel, window, dtype):
+    padded, plain = rewrites.unpad(x, window)
+    return definition(padded, kernel, plain, dtype)
+
+
+def _unpadded_kernel_gradient(x, cotangent, window, kernel_shape):
+    padded, plain = rewrites.unpad(x, window)
+    return dense.definition_kernel_gradient(padded, cotangent, plain, kernel_shape)
+
+
+def _line(x, kernel, window, dtype):
+    return forward(x[:, None], kernel[None], rewrites.widen(window), dtype)[:, 0]
+
+
+def _line_kernel_gradient(x, cotangent, window, kernel_shape):
+    wide, shape = rewrites.widen(window), (1, *kernel_shape)
+    return kernel_gradient(x[:, None], cotangent[:, None], wide, shape)[0]
+
+
+def _cropped(x, kernel, window, dtype):
+    rest, smaller = rewrites.crop(x, window)
+    if 0 in rest.shape[1:-1]:  # the kernel reads padding only
+        space = output_space(window, x.shape[1:-1], kernel.shape[:-2])
+        return jnp.zeros((x.shape[0], *space, kernel.shape[-1]), dtype)
+    return forward(rest, kernel, smaller, dtype)
 
 
 def _cropped_kernel_gradient(x, cotangent, window, kernel_shape):
-    rest, smaller = crop(x, window)
-    if 0 in rest.shape[1:3]:
+    rest, smaller = rewrites.crop(x, window)
+    if 0 in rest.shape[1:-1]:
         return jnp.zeros(kernel_shape, x.dtype)
     return kernel_gradient(rest, cotangent, smaller, kernel_shape)
 
 
-def _lengthened(x, kernel, window):
-    longer, _, (h, w) = rewrites.lengthen(x, window, kernel.shape)
-    return forward(x, kernel, longer)[:, :h, :w]
+def _lengthened(x, kernel, window, dtype):
+    longer, _, sizes = rewrites.lengthen(x, window, kernel.shape)
+    return forward(x, kernel, longer, dtype)[(slice(None), *map(slice, sizes))]
 
 
 def _lengthened_kernel_gradient(x, cotangent, window, kernel_shape):
-    longer, (more_h, more_w), _ = rewrites.lengthen(x, window, kernel_shape)
-    config = [(0, 0, 0), (0, more_h, 0), (0, more_w, 0), (0, 0, 0)]
+    longer, more, _ = rewrites.lengthen(x, window, kernel_shape)
+    config = [(0, 0, 0), *((0, pixel, 0) for pixel in more), (0, 0, 0)]
     cotangent = lax.pad(cotangent, jnp.zeros((), cotangent.dtype), config)
     return kernel_gradient(x, cotangent, longer, kernel_shape)
 
 
-def _decimated(x, kernel, window):
+def _decimated(x, kernel, window, dtype):
     picked, smaller = rewrites.decimate(x, window, kernel.shape)
-    return forward(picked, kernel, smaller)
+    return forward(picked, kernel, smaller, dtype)
 
 
 def _decimated_kernel_gradient(x, cotangent, window, kernel_shape):
@@ -90,9 +125,9 @@ def _decimated_kernel_gradient(x, cotangent, window, kernel_shape):
     return kernel_gradient(picked, cotangent, smaller, kernel_shape)
 
 
-def _interleaved(x, kernel, window):
+def _interleaved(x, kernel, window, dtype):
     plan = rewrites.plan_interleaving(window, x.shape, kernel.shape)
-    return plan.spread(forward(x, kernel, plan.window))
+    return plan.spread(forward(x, kernel, plan.window, dtype))
 
 
 def _interleaved_kernel_gradient(x, cotangent, window, kernel_shape):
@@ -102,21 +137,26 @@ def _interleaved_kernel_gradient(x, cotangent, window, kernel_shape):
 
 def _exchanged_kernel_gradient(x, cotangent, window, kernel_shape):
     """That of the adjoint, which reads the cotangent with a stride and gives x, turned back."""
-    kh, kw, per_group, features = kernel_shape
+    *taps, per_group, features = kernel_shape
     groups = window.groups
-    back = adjoint_window(window, x.shape[1:3], (kh, kw))
-    turned = (kh, kw, features // groups, per_group * groups)
+    back = adjoint_window(window, x.shape[1:-1], tuple(taps))
+    turned = (*taps, features // groups, per_group * groups)
     return adjoint_kernel(kernel_gradient(cotangent, x, back, turned), groups)
 
 
 # First match wins. Times: two AVX-512 cores, jax 0.10.2, batch 128, this row against `definition`.
 LOWERINGS = (
+    # Correctness: nothing below may be decided of sizes that are symbols (`jax.export`), and XLA's
+    # CPU kernels are wrong with negative padding, which these may turn out to be.
+    Lowering("symbolic", _has_symbols, _unpadded, _unpadded_kernel_gradient),
+    # One axis of space is two, so that each row below serves it: XLA does the same.
+    Lowering("line", rewrites.is_line, _line, _line_kernel_gradient),
     # A 1x1 kernel is a matrix product over pixels; it pads and crops by itself.
     Lowering(
         "pointwise",
-        kernels.is_pointwise,
-        kernels.pointwise,
-        kernels.pointwise_kernel_gradient,
+        pointwise.is_pointwise,
+        pointwise.pointwise,
+        pointwise.pointwise_kernel_gradient,
     ),
     # Correctness: with negative padding XLA's CPU kernels read outside the image and give garbage
     # (openxla/xla issue 48713), so that a crop is a slice.
@@ -130,28 +170,28 @@ LOWERINGS = (
     # plain loops over all channels.
     Lowering(
         "depthwise",
-        kernels.is_depthwise,
-        kernels.depthwise,
-        kernels.depthwise_kernel_gradient,
+        depthwise.is_depthwise,
+        depthwise.depthwise,
+        depthwise.depthwise_kernel_gradient,
     ),
     # Correctness: of two taps (or two outputs) on an image stretched by two without padding, XLA's
     # simplifier exchanges image and kernel wrongly, and aborts the process (jax 0.10 to 0.12).
     Lowering("lengthened", rewrites.trips_xla, _lengthened, _lengthened_kernel_gradient),
     # Little work: what the rows below arrange would cost more than it saves, most of all in a loop.
-    Lowering("small", kernels.is_small_on_cpu, definition, kernels.definition_kernel_gradient),
+    Lowering("small", dense.is_small_on_cpu, definition, dense.definition_kernel_gradient),
     # XLA's kernel for 17 to 32 outputs of an odd number of channels, as of an RGB image, is 2 to 9
     # times slower than with one channel more. Not so in jax 0.12: drop this row when 0.11 goes.
     Lowering(
         "widened",
-        kernels.is_odd_on_cpu,
-        kernels.widened,
-        kernels.canonical_kernel_gradient,
+        dense.is_odd_on_cpu,
+        dense.widened,
+        dense.canonical_kernel_gradient,
     ),
     # JAX's kernel gradients have other layouts than XLA's fast kernels take: 1 to 2 times slower,
     # 4 to 170 times with groups (one contraction each), and 10 to 110 times in any loop. This one
     # is canonical. Of one long contraction the data falls out of the cache; pieces stay in it.
     # A stretched image is mostly zeros: there the cotangent is read with a stride instead.
-    Lowering("stretched", kernels.is_stretched_on_cpu, definition, _exchanged_kernel_gradient),
-    Lowering("canonical", kernels.is_on_cpu, definition, kernels.canonical_kernel_gradient),
-    Lowering("definition", lambda case: True, definition, kernels.definition_kernel_gradient),
+    Lowering("stretched", dense.is_stretched_on_cpu, definition, _exchanged_kernel_gradient),
+    Lowering("canonical", dense.is_on_cpu, definition, dense.canonical_kernel_gradient),
+    Lowering("definition", lambda case: True, definition, dense.definition_kernel_gradient),
 )

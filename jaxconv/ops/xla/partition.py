@@ -52,7 +52,7 @@ def partitioned_convolve(
             ),
         )
 
-    space = _letters(len(window.stride))
+    space = _letters(window.axes)
     features = "o" if window.groups == 1 else "c"
     rule = f"b {space('x')} c, {space('k')} i {features} -> b {space('y')} {features}"
     return _partitioned(lambda x, kernel: run(x, kernel, window), partition, rule)
@@ -95,7 +95,7 @@ def partitioned_kernel_gradient(
             ),
         )
 
-    space = _letters(len(window.stride))
+    space = _letters(window.axes)
     if window.groups == 1:
         rule = f"b {space('x')} c, b {space('y')} o -> {space('k')} c o"
     else:

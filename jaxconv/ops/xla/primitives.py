@@ -2,9 +2,8 @@
 
 `convolve` is linear in x and in the kernel, `kernel_gradient` in x and in the cotangent, and the
 transpose of either is one of the two again. Every transformation follows from that: forward and
-reverse mode in any order, linear transposition, and vmap, which joins the mapped axis to the batch
-or to the groups. What is computed is chosen when a program is lowered (`lowering.py`), for the
-platform and the devices that it is lowered for.
+reverse mode in any order, linear transposition, and vmap. What is computed is chosen
+when a program is lowered (`lowering.py`), for the devices that it is lowered for (`partition.py`).
 """
 
 from functools import partial
@@ -14,194 +13,135 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
-from jax.sharding import PartitionSpec
 
-from jaxconv.ops.window import Window, adjoint_kernel, adjoint_window, output_hw
+from jaxconv.ops.window import Window, adjoint_kernel, adjoint_window, output_space
 from jaxconv.ops.xla import lowering
+from jaxconv.ops.xla.mapped_axes import join, part
 from jaxconv.ops.xla.partition import marker, partitioned_convolve, partitioned_kernel_gradient
+from jaxconv.ops.xla.types import by_batch, result_type, vary_alike, whole
 
 convolve_p = Primitive("convolve")
 kernel_gradient_p = Primitive("convolve_kernel_gradient")
 
 
-def convolve(x: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
-    """`definition(x, kernel, window)`: x [b, h, w, c], kernel [kh, kw, c/groups, o]."""
-    x, kernel = _with_equal_types(_split_by_batch(x), _whole(kernel))
-    return convolve_p.bind(x, kernel, window=window, **_context())
+def convolve(
+    x: jax.Array, kernel: jax.Array, window: Window, dtype: jnp.dtype | None = None
+) -> jax.Array:
+    """`definition(x, kernel, window, dtype)`: x [b, *space, c], kernel [*taps, c/groups, o]."""
+    x, kernel = vary_alike(by_batch(x), whole(kernel))
+    dtype = jnp.dtype(x.dtype if dtype is None else dtype)
+    return convolve_p.bind(x, kernel, window=window, dtype=dtype, **_context())
 
 
 def kernel_gradient(
-    x: jax.Array, cotangent: jax.Array, window: Window, kernel_hw: tuple[int, ...]
+    x: jax.Array, cotangent: jax.Array, window: Window, taps: tuple[int, ...]
 ) -> jax.Array:
-    """Gradient of `convolve` for its kernel, [kh, kw, c/groups, o]."""
-    x = _split_by_batch(x)
-    x, cotangent = _with_equal_types(x, _split_by_batch(cotangent, like=x))
-    return kernel_gradient_p.bind(x, cotangent, window=window, kernel_hw=kernel_hw, **_context())
+    """Gradient of `convolve` for its kernel, [*taps, c/groups, o], of the dtype of x.
+
+    The cotangent may be of a wider dtype, and is rounded to that of x: one that comes from a sum
+    that was rounded to it has no more digits.
+    """
+    x, cotangent = vary_alike(by_batch(x), by_batch(cotangent.astype(x.dtype), like=x))
+    return kernel_gradient_p.bind(x, cotangent, window=window, taps=taps, **_context())
 
 
-def input_gradient(cotangent, kernel, window, input_hw):
-    """Gradient of `convolve` for x: a convolution again, by the adjoint window."""
-    back = adjoint_window(window, input_hw, kernel.shape[:2])
-    return convolve(cotangent, adjoint_kernel(kernel, window.groups), back)
+def input_gradient(
+    cotangent: jax.Array, kernel: jax.Array, window: Window, space: tuple[int, ...]
+) -> jax.Array:
+    """Gradient of `convolve` for x of sizes `space`: a convolution by the adjoint window."""
+    back = adjoint_window(window, space, kernel.shape[:-2])
+    turned = adjoint_kernel(kernel, window.groups)
+    return convolve(cotangent.astype(kernel.dtype), turned, back)
 
 
 def _context():
     return {"precision": jax.config.jax_default_matmul_precision, "marker": marker()}
 
 
-# Types: under an Explicit mesh the batch stays split and all else is gathered, as the trainers of
-# convolutions lay their arrays out; inside shard_map both operands vary over the same axes.
-
-
-def _spec(x):
-    sharding = jax.typeof(x).sharding
-    return None if sharding.mesh.empty else (*sharding.spec, *[None] * x.ndim)[: x.ndim]
-
-
-def _resharded(x, spec):
-    return x if _spec(x) in (None, tuple(spec)) else jax.sharding.reshard(x, PartitionSpec(*spec))
-
-
-def _whole(x):
-    return _resharded(x, [None] * x.ndim)
-
-
-def _split_by_batch(x, like=None):
-    spec = _spec(x if like is None else like)
-    return x if spec is None else _resharded(x, [spec[0], *[None] * (x.ndim - 1)])
-
-
-def _with_equal_types(*arrays):
-    axes = frozenset().union(*(jax.typeof(array).manual_axis_type.varying for array in arrays))
-    missing = (axes - jax.typeof(array).manual_axis_type.varying for array in arrays)
-    return [
-        jax.lax.pcast(array, tuple(names), to="varying") if names else array
-        for array, names in zip(arrays, missing, strict=True)
-    ]
-
-
-def _typed(x, shape, *, split):
-    """The type of an array of `shape`, split by its batch as x is or whole, of x's dtype."""
-    spec = [x.sharding.spec[0] if split else None, *[None] * (len(shape) - 1)]
-    return x.update(
-        shape=shape, weak_type=False, sharding=x.sharding.update(spec=PartitionSpec(*spec))
-    )
-
-
 @convolve_p.def_abstract_eval
-def _convolve_type(x, kernel, *, window, precision, marker):
-    space = output_hw(window, x.shape[1:-1], kernel.shape[:-2])
-    return _typed(x, (x.shape[0], *space, kernel.shape[-1]), split=True)
+def _convolve_type(x, kernel, *, window, dtype, **_):
+    space = output_space(window, x.shape[1:-1], kernel.shape[:-2])
+    return result_type(x, (x.shape[0], *space, kernel.shape[-1]), dtype, split=True)
 
 
 @kernel_gradient_p.def_abstract_eval
-def _kernel_gradient_type(x, cotangent, *, window, kernel_hw, precision, marker):
-    shape = (*kernel_hw, x.shape[-1] // window.groups, cotangent.shape[-1])
-    return _typed(x, shape, split=False)
+def _kernel_gradient_type(x, cotangent, *, window, taps, **_):
+    shape = (*taps, x.shape[-1] // window.groups, cotangent.shape[-1])
+    return result_type(x, shape, split=False)
 
 
-# Differentiation.
+# Differentiation. A transpose is computed in the precision of what it is the transpose of.
 
 
-def _convolve_transpose_x(cotangent, x, kernel, *, window, precision, marker):
-    with jax.default_matmul_precision(precision):
-        return input_gradient(cotangent, kernel, window, x.aval.shape[1:-1])
+def _in_its_precision(rule):
+    def transpose(*operands, precision, marker, **parameters):
+        with jax.default_matmul_precision(precision):
+            return rule(*operands, **parameters)
+
+    return transpose
 
 
-def _convolve_transpose_kernel(cotangent, x, kernel, *, window, precision, marker):
-    with jax.default_matmul_precision(precision):
-        return kernel_gradient(x, cotangent, window, kernel.aval.shape[:-2])
+def _convolve_for_x(cotangent, x, kernel, *, window, dtype):
+    return input_gradient(cotangent, kernel, window, x.aval.shape[1:-1])
 
 
-def _gradient_transpose_x(tangent, x, cotangent, *, window, kernel_hw, precision, marker):
-    with jax.default_matmul_precision(precision):
-        return input_gradient(cotangent, tangent, window, x.aval.shape[1:-1])
+def _convolve_for_kernel(cotangent, x, kernel, *, window, dtype):
+    return kernel_gradient(x, cotangent, window, kernel.aval.shape[:-2])
 
 
-def _gradient_transpose_cotangent(tangent, x, cotangent, *, window, kernel_hw, precision, marker):
-    with jax.default_matmul_precision(precision):
-        return convolve(x, tangent, window)
+def _gradient_for_x(tangent, x, cotangent, *, window, taps):
+    return input_gradient(cotangent, tangent, window, x.aval.shape[1:-1])
 
 
-ad.defbilinear(convolve_p, _convolve_transpose_x, _convolve_transpose_kernel)
-ad.defbilinear(kernel_gradient_p, _gradient_transpose_x, _gradient_transpose_cotangent)
+def _gradient_for_cotangent(tangent, x, cotangent, *, window, taps):
+    return convolve(x, tangent, window)
 
 
-# vmap. An axis that both operands have joins the groups, outside of those there are; one of x (or
-# of a kernel or cotangent) alone joins the batch or the channels.
+ad.defbilinear(convolve_p, *map(_in_its_precision, (_convolve_for_x, _convolve_for_kernel)))
+ad.defbilinear(
+    kernel_gradient_p, *map(_in_its_precision, (_gradient_for_x, _gradient_for_cotangent))
+)
 
 
-def _merge(array, axis, place, inner=1):
-    """`array` without `axis`, which now counts outside of the axis at `place` of the result.
-
-    With `inner` > 1 that axis stands for [inner, rest], and the new one counts between the two.
-    """
-    array = jnp.moveaxis(array, axis, place)
-    count, size = array.shape[place : place + 2]
-    if inner > 1:
-        split = (*array.shape[:place], count, inner, size // inner, *array.shape[place + 2 :])
-        array = jnp.swapaxes(array.reshape(split), place, place + 1)
-    return array.reshape(
-        *array.shape[:place], count * size, *array.shape[place + 2 + (inner > 1) :]
-    )
+# vmap. An axis of x alone joins the batch, one of a kernel (or a cotangent) alone the channels of
+# each group, and one of both operands the groups.
 
 
-def _unmerge(array, place, count, inner=1):
-    """The inverse of `_merge`, the axis first."""
-    size = array.shape[place] // count
-    if inner > 1:
-        split = (*array.shape[:place], inner, count, size // inner, *array.shape[place + 1 :])
-        array = jnp.swapaxes(array.reshape(split), place, place + 1)
-    array = array.reshape(
-        *array.shape[:place], count, size, *array.shape[place + 1 + 2 * (inner > 1) :]
-    )
-    return jnp.moveaxis(array, place, 0)
-
-
-def _convolve_batch(operands, axes, *, window, precision, marker):
+def _map_convolve(operands, axes, *, window, dtype, precision, marker):
     (x, kernel), (x_axis, kernel_axis) = operands, axes
-    count = x.shape[x_axis] if x_axis is not None else kernel.shape[kernel_axis]
+    groups, last = window.groups, window.axes + 1  # where channels are, and a kernel's features
     with jax.default_matmul_precision(precision):
         if kernel_axis is None:
-            y = convolve(_merge(x, x_axis, 0), kernel, window)
-            return _unmerge(y, 0, count), 0
-        groups, features = window.groups, kernel.ndim - 2
+            count = x.shape[x_axis]
+            return part(convolve(join(x, x_axis, 0), kernel, window, dtype), 0, count), 0
+        count = kernel.shape[kernel_axis]
         if x_axis is None:
-            y = convolve(x, _merge(kernel, kernel_axis, features, inner=groups), window)
-            return _unmerge(y, y.ndim - 1, count, inner=groups), 0
-        y = convolve(
-            _merge(x, x_axis, x.ndim - 2),
-            _merge(kernel, kernel_axis, features),
-            window._replace(groups=groups * count),
-        )
-        return _unmerge(y, y.ndim - 1, count), 0
+            kernel = join(kernel, kernel_axis, last, groups)
+            return part(convolve(x, kernel, window, dtype), last, count, groups), 0
+        x, kernel = join(x, x_axis, last), join(kernel, kernel_axis, last)
+        more = window._replace(groups=groups * count)
+        return part(convolve(x, kernel, more, dtype), last, count), 0
 
 
-def _kernel_gradient_batch(operands, axes, *, window, kernel_hw, precision, marker):
+def _map_kernel_gradient(operands, axes, *, window, taps, precision, marker):
     (x, cotangent), (x_axis, cotangent_axis) = operands, axes
-    groups, rank = window.groups, len(kernel_hw)
+    groups, last = window.groups, window.axes + 1
     with jax.default_matmul_precision(precision):
         if x_axis is None:
             count = cotangent.shape[cotangent_axis]
-            cotangent = _merge(cotangent, cotangent_axis, rank + 1, inner=groups)
-            gradient = kernel_gradient(x, cotangent, window, kernel_hw)
-            return _unmerge(gradient, rank + 1, count, inner=groups), 0
+            cotangent = join(cotangent, cotangent_axis, last, groups)
+            return part(kernel_gradient(x, cotangent, window, taps), last, count, groups), 0
         count = x.shape[x_axis]
         if cotangent_axis is None:
-            x = _merge(x, x_axis, rank + 1, inner=groups)
-            gradient = kernel_gradient(x, cotangent, window, kernel_hw)
-            return _unmerge(gradient, rank, count), 0
-        gradient = kernel_gradient(
-            _merge(x, x_axis, rank + 1),
-            _merge(cotangent, cotangent_axis, rank + 1),
-            window._replace(groups=groups * count),
-            kernel_hw,
-        )
-        return _unmerge(gradient, rank + 1, count), 0
+            x = join(x, x_axis, last, groups)
+            return part(kernel_gradient(x, cotangent, window, taps), last - 1, count), 0
+        x, cotangent = join(x, x_axis, last), join(cotangent, cotangent_axis, last)
+        more = window._replace(groups=groups * count)
+        return part(kernel_gradient(x, cotangent, more, taps), last, count), 0
 
 
-batching.primitive_batchers[convolve_p] = _convolve_batch
-batching.primitive_batchers[kernel_gradient_p] = _kernel_gradient_batch
+batching.primitive_batchers[convolve_p] = _map_convolve
+batching.primitive_batchers[kernel_gradient_p] = _map_kernel_gradient
 
 
 # Lowering. Devices that share a program without shard_map divide the work as `partition.py` says.
@@ -224,17 +164,22 @@ def _lower(run, divide, context, operands, window, precision):
 
     divided = _devices(context) > 1
     function = divide(precise, window) if divided else partial(precise, window=window)
+    # How the mesh divides the operands is no concern of the rows: without their types.
+    plain = [result_type(aval, aval.shape, split=False) for aval in context.avals_in]
+    context = context.replace(avals_in=plain)
     return mlir.lower_fun(function, multiple_results=False)(context, *operands)
 
 
-def _lower_convolve(context, *operands, window, precision, marker):
-    run = lowering.forward
+def _lower_convolve(context, *operands, window, dtype, precision, marker):
+    def run(x, kernel, window):
+        return lowering.forward(x, kernel, window, dtype)
+
     return _lower(run, partitioned_convolve, context, operands, window, precision)
 
 
-def _lower_kernel_gradient(context, *operands, window, kernel_hw, precision, marker):
+def _lower_kernel_gradient(context, *operands, window, taps, precision, marker):
     def run(x, cotangent, window):
-        shape = (*kernel_hw, x.shape[-1] // window.groups, cotangent.shape[-1])
+        shape = (*taps, x.shape[-1] // window.groups, cotangent.shape[-1])
         return lowering.kernel_gradient(x, cotangent, window, shape)
 
     return _lower(run, partitioned_kernel_gradient, context, operands, window, precision)
@@ -249,10 +194,12 @@ mlir.register_lowering(kernel_gradient_p, _lower_kernel_gradient)
 
 def _compiled(primitive, *parameters):
     names = (*parameters, "window", "precision", "marker")
-    return jax.jit(
-        lambda *operands, **given: primitive.bind(*operands, **given), static_argnames=names
-    )
+
+    def call(*operands, **given):
+        return primitive.bind(*operands, **given)
+
+    return jax.jit(call, static_argnames=names)
 
 
-convolve_p.def_impl(_compiled(convolve_p))
-kernel_gradient_p.def_impl(_compiled(kernel_gradient_p, "kernel_hw"))
+convolve_p.def_impl(_compiled(convolve_p, "dtype"))
+kernel_gradient_p.def_impl(_compiled(kernel_gradient_p, "taps"))

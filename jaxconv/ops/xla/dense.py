@@ -1,0 +1,94 @@
+"""Any kernel: XLA's own convolution, and the gradient of its kernel as one more, in pieces.
+
+Each predicate tells for which cases a way is meant; `lowering.py` says which is taken when.
+"""
+
+from math import prod
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxconv.ops.window import Window, definition, dimension_numbers, output_space
+from jaxconv.ops.xla.rewrites import Case
+from jaxconv.ops.xla.sums import wide
+
+LEAST_MULTIPLY_ADDS = 2**15  # with fewer, arranging costs more than it saves
+PIXELS_A_PIECE = 4096
+MOST_PIECES = 32
+
+
+def is_on_cpu(case: Case) -> bool:
+    return case.backend == "cpu"
+
+
+def is_small_on_cpu(case: Case) -> bool:
+    outputs = prod(output_space(case.window, case.space, case.taps))
+    work = case.x_shape[0] * outputs * prod(case.kernel_shape)
+    return is_on_cpu(case) and work < LEAST_MULTIPLY_ADDS
+
+
+def is_odd_on_cpu(case: Case) -> bool:
+    """An odd number of channels, before jax 0.12."""
+    channels, features = case.kernel_shape[-2:]
+    plain = case.window.groups == 1 and not case.window.is_stretched
+    slow = channels % 2 == 1 < channels and 16 < features <= 32
+    return is_on_cpu(case) and plain and slow and case.jax_version < (0, 12)
+
+
+def is_stretched_on_cpu(case: Case) -> bool:
+    return is_on_cpu(case) and case.window.is_stretched and set(case.window.stride) == {1}
+
+
+def widened(x: jax.Array, kernel: jax.Array, window: Window, dtype: jnp.dtype) -> jax.Array:
+    """With one channel more, of zeros."""
+    zero, one_more = jnp.zeros((), x.dtype), (0, 1, 0)
+    x = lax.pad(x, zero, [(0, 0, 0)] * (x.ndim - 1) + [one_more])
+    kernel = lax.pad(kernel, zero, [(0, 0, 0)] * (kernel.ndim - 2) + [one_more, (0, 0, 0)])
+    return definition(x, kernel, window, dtype)
+
+
+def canonical_kernel_gradient(x, cotangent, window, kernel_shape):
+    """Convolves x with the cotangent, batch and channels exchanged, in pieces of the batch.
+
+    Outputs stand `stride` apart, so that the cotangent is a kernel with that dilation.
+    """
+    dtype, (*taps, per_group, features) = wide(x.dtype), kernel_shape
+    total = jnp.zeros((per_group, *taps, features), dtype)
+    for part in _parts(x.shape[0], pixels=prod(cotangent.shape[1:-1])):
+        gradient = lax.conv_general_dilated(
+            _batch_as_channels(x[part], window.groups, per_group).astype(dtype),
+            jnp.moveaxis(cotangent[part], 0, -2).astype(dtype),
+            window.dilation,
+            window.padding,
+            lhs_dilation=window.input_dilation,
+            rhs_dilation=window.stride,
+            dimension_numbers=dimension_numbers(window.axes),
+            feature_group_count=window.groups,
+        )
+        # A stride may leave pixels that no output reads: taps too many.
+        total = total + gradient[(slice(None), *map(slice, taps))]
+    return jnp.moveaxis(total, 0, -2).astype(x.dtype)
+
+
+def _parts(batch: int, pixels: int) -> list[slice]:
+    """Slices of a batch, of outputs that fit the cache; all of it where its size is a symbol."""
+    if not isinstance(batch, int) or not isinstance(pixels, int):
+        return [slice(None)]
+    pieces = max(1, min(-(-batch * pixels // PIXELS_A_PIECE), MOST_PIECES, batch))
+    length = -(-batch // pieces)
+    return [slice(start, start + length) for start in range(0, batch, max(length, 1))]
+
+
+def _batch_as_channels(x: jax.Array, groups: int, per_group: int) -> jax.Array:
+    """[b, *space, groups*c] -> [c, *space, groups*b]."""
+    b, *space, _ = x.shape
+    split = x.reshape(b, *space, groups, per_group)
+    return jnp.swapaxes(split, 0, -1).reshape(per_group, *space, groups * b)
+
+
+def definition_kernel_gradient(x, cotangent, window, kernel_shape):
+    """The gradient that JAX derives from `definition`."""
+    zero = jnp.zeros(kernel_shape, x.dtype)
+    _, pullback = jax.vjp(lambda kernel: definition(x, kernel, window), zero)
+    return pullback(cotangent)[0]
