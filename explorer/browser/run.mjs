@@ -347,6 +347,33 @@ const tests = {
     return page;
   },
 
+  async "takes an image from the clipboard, for the grids too, and a picture from the camera"(browser) {
+    const page = await open(browser, "n=8&c=1&f=1");
+    await page.evaluate(async () => {
+      const canvas = new OffscreenCanvas(64, 64);
+      const pen = canvas.getContext("2d");
+      pen.fillStyle = "#000";
+      pen.fillRect(0, 0, 64, 64);
+      pen.fillStyle = "#fff";
+      pen.fillRect(32, 0, 32, 64); // white on the right
+      const clipboardData = new DataTransfer();
+      clipboardData.items.add(new File([await canvas.convertToBlob()], "half.png", { type: "image/png" }));
+      window.dispatchEvent(new ClipboardEvent("paste", { clipboardData }));
+    });
+    await page.waitForFunction(() => document.querySelector('select[aria-label="Input numbers"]').value === "image");
+    await point(page, "Input, channel 1", [4, 1], [8, 8]);
+    assert.equal(await result(page), 0);
+    await point(page, "Input, channel 1", [4, 6], [8, 8]);
+    assert.equal(await result(page), 9);
+    await page.getByRole("button", { name: "Network", exact: true }).click();
+    await page.getByRole("button", { name: "Camera" }).click();
+    await page.waitForFunction(() => document.querySelector("video")?.videoWidth > 0);
+    await page.getByRole("button", { name: "Take this picture" }).click();
+    await page.waitForSelector('.thumbs input[aria-label="Your own image"]:checked', { state: "attached" });
+    assert.equal(await page.locator("video").count(), 0);
+    return page;
+  },
+
   async "the proof: every stored case agrees"(browser) {
     const page = await open(browser, "tab=proof");
     await page.getByRole("button", { name: "Replay the cases here" }).click();
@@ -471,7 +498,7 @@ function bitmap(rgb, scale) {
 }
 
 const only = process.argv.slice(2);
-const browser = await launch();
+const browser = await launch(["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]);
 let failed = 0;
 for (const [name, test] of Object.entries(tests)) {
   if (only.length && !only.some((word) => name.includes(word))) continue;
