@@ -182,7 +182,9 @@ def test_vmap_over_images_and_over_networks():
 def test_folding_inside_a_compiled_step(network):
     _, variables, apply = network
     images = images_of(2)
-    assert_same(jax.jit(lambda v, x: infer(fold(v), x))(variables, images), apply(variables, images))
+    assert_same(
+        jax.jit(lambda v, x: infer(fold(v), x))(variables, images), apply(variables, images)
+    )
 
 
 def test_export_with_a_symbolic_batch(network):
@@ -201,7 +203,9 @@ def test_bfloat16_is_no_further_from_float32_than_apply(network):
     half, images = S9Net(dtype=jnp.bfloat16), images_of(8)
     exact = apply(variables, images)
     folded = fold(variables, half)
-    assert {kernel.dtype for block in folded.blocks for kernel in block.kernels} == {jnp.dtype(jnp.bfloat16)}
+    assert {kernel.dtype for block in folded.blocks for kernel in block.kernels} == {
+        jnp.dtype(jnp.bfloat16)
+    }
     given = infer(folded, images)
     assert given.dtype == jnp.float32
     of_apply = np.abs(applied(half, variables, images) - exact).mean()
