@@ -40,6 +40,7 @@ SMALL = [
     "--config.batch_size=16",
     "--config.augment.transforms=(('Normalize', {'mean': (.5, .5, .5), 'std': (.2, .2, .2)}),)",
 ]
+OWN = "jaxconv train --config own_images --config.data.dir=photos"
 UNTRIED = "onnx"  # an environment of its own, from a registry
 
 
@@ -112,9 +113,14 @@ def home(tmp_path_factory):
     save_cache(folder / "cache" / "jaxconv" / "cifar10", *splits, origin="a test")
     for name in ("cat.png", "dog.jpg"):
         Image.fromarray(images[0]).resize((50, 40)).save(folder / name)
-    train(folder, "python train.py --config configs/s9_quick.py")
-    shutil.copytree(folder / "runs" / "s9_quick", folder / "runs" / "other")
+    for number, name in enumerate(("apple", "banana", "cherry") * 8):
+        (folder / "photos" / name).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(images[number]).save(folder / "photos" / name / f"{number}.png")
     (folder / "Downloads").mkdir()
+    (folder / "Downloads" / "cifar-10-binary.tar.gz").touch()  # the cache is read instead
+    for command in ("python train.py --config configs/s9_quick.py", OWN):
+        train(folder, command)
+    shutil.copytree(folder / "runs" / "s9_quick", folder / "runs" / "other")
     shutil.copy(PRETRAINED, folder / "s9.safetensors")
     return folder
 
@@ -140,7 +146,8 @@ def process(folder: Path, command: str, *more: str) -> subprocess.CompletedProce
 
 def train(folder: Path, command: str) -> str:
     epochs = [] if "--config.epochs" in command else ["--config.epochs=1"]
-    return process(folder, command, *SMALL, *epochs).stdout
+    small = [flag for flag in SMALL if not ("photos" in command and "_limit" in flag)]
+    return process(folder, command, *small, *epochs).stdout
 
 
 def test_there_is_a_rule_for_every_command():

@@ -46,6 +46,7 @@ CASES = {
     "many epochs": lambda: draw_all(epochs=300),
     "long names": lambda: draw_all(LONG),
     "other scripts": lambda: draw_all(tuple(f"\u8239\U0001f6a2\n\x1b {name}" for name in NAMES)),
+    "many classes": lambda: draw_all(tuple(f"class {n}" for n in range(60)), epochs=1),
     "three mistakes": lambda: draw_all(LONG, wrong=3),
     "no mistake": lambda: draw_all(wrong=0),
     "all wrong": lambda: draw_all(wrong=200),
@@ -187,7 +188,7 @@ def test_calibration_bars_are_the_accuracies():
     binned = measures.reliability(r.probabilities, r.test_labels)
     heights = [bar.get_height() for bar in above.patches]
     np.testing.assert_allclose(heights, binned.accuracy * 100)
-    assert [bar.get_height() for bar in below.patches] == binned.count.tolist()
+    assert [bar.get_height() for bar in below.patches] == binned.examples.tolist()
     error = measures.expected_calibration_error(r.probabilities, r.test_labels)
     assert above.get_title(loc="right") == f"calibration error {100 * error:.1f} %"
 

@@ -1,6 +1,5 @@
 """Running many steps: `fit` and `evaluate`; with `rehearsal.py` the only file with a clock."""
 
-import enum
 import math
 import sys
 import time
@@ -18,16 +17,9 @@ from jaxconv.training.epochs import RunEpoch, Tally, empty_tally
 from jaxconv.training.optim import current_rates
 from jaxconv.training.parallel import OneDevice, make_layout
 from jaxconv.training.step import TrainState
+from jaxconv.training.wish import Wish
 
 Row = dict[str, float]
-
-
-class Wish(enum.IntEnum):
-    """What a process wants `fit` to do after a call; of several wishes the highest is granted."""
-
-    NOTHING = 0
-    SAVE = 1
-    STOP = 2
 
 
 class SaveEvery(NamedTuple):
@@ -182,7 +174,7 @@ def fit(
             raise _diverged(f"the test loss after step {row['step']}", progress.state, checkpoints)
         on_row(row)
         progress = Progress(progress.state, empty_tally())
-        saver.save(row["step"], progress, test_accuracy=row["test_accuracy"])
+        saver.save(int(row["step"]), progress, test_accuracy=row["test_accuracy"])
         on_saved(row)
         stop = agree(Wish.STOP if should_stop() else Wish.NOTHING) == Wish.STOP
         if stop and epoch + 1 < epochs:
