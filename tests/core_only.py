@@ -59,9 +59,11 @@ def main():
 
     import jax
     import numpy as np
+    from flax import nnx
 
-    import jaxconv
+    import jaxconv.nnx
     from jaxconv import cli
+    from jaxconv.models.inference import fold, infer
 
     x = jax.numpy.ones((2, 8, 8, 4))
     kernel = jax.numpy.ones((3, 3, 4, 6))
@@ -93,6 +95,10 @@ def main():
     images = np.zeros((1, 32, 32, 3), np.float32)
     logits = jaxconv.S9Net().apply(variables, (images - card.mean) / card.std, train=False)
     assert logits.shape == (1, 10)
+    inferred = infer(fold(variables), (images - card.mean) / card.std)
+    np.testing.assert_allclose(inferred, logits, atol=1e-5)
+    layer = jaxconv.nnx.Conv(4, 6, padding=1, rngs=nnx.Rngs(0))
+    assert layer(x).shape == (2, 8, 8, 6)
     assert cli.main(["summary"]) == 0
     assert cli.main(["costs"]) == 0
     for words in ("stats", "train --config s9", "predict a.png", "animate standard", "export"):

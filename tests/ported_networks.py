@@ -160,4 +160,7 @@ NETWORKS = {
         {f"layer{s}.{n}": f"stage{s}_{n}" for s in (1, 2, 3) for n in range(3)},
     ),
     "UNet": Ported((2, 12, 8, 2), UNet()),
+    "Paddings": Ported((2, 9, 10, 3), Paddings()),
+    "Audio": Ported((3, 64, 1), Audio()),
+    "Volume": Ported((2, 4, 5, 6, 1), Volume()),
 }

@@ -105,6 +105,7 @@ REFUSED = [
     ([("Affine", {"translate_px": 1, "translate_percent": 0.1})], "translate_px given, expected"),
     ([("Affine", {"keep_ratio": True, "scale": {"x": 2}})], "keep_ratio with scale={'x': (2, 2), "),
     ([("CoarseDropout", {"num_holes_range": (0, 1)})], "expected two integers in order within [1,"),
+    ([("CoarseDropout", {"num_holes_range": (1, 10**9)})], "two integers in order within [1, 1024"),
     ([("CoarseDropout", {"hole_width_range": (1.0, 3.0)})], "integers from 1 (pixels) or two frac"),
     ([("CoarseDropout", {"hole_width_range": (1, 3)})], "expected both in pixels or both as frac"),
     ([("CoarseDropout", {"fill": "white"})], "fill='white', expected one of 'random', "),

@@ -402,6 +402,18 @@ def test_an_empty_directory_has_none_to_choose(tmp_path):
     checkpoints.close()
 
 
+def test_orbax_says_nothing_of_its_own(copy_of_two, caplog):
+    checkpoints = Checkpoints(copy_of_two)
+    checkpoints.save(3, tree(3))
+    checkpoints.wait()
+    checkpoints.restore_latest(LIKE)
+    checkpoints.close()
+    checkpoints = Checkpoints(copy_of_two, read_only=True)
+    checkpoints.restore_chosen(LIKE, best=True)
+    checkpoints.close()
+    assert [record.getMessage() for record in caplog.records] == []
+
+
 def process_wide():
     loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
     return sys.excepthook, sys.unraisablehook, [list(logger.filters) for logger in loggers]

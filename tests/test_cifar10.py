@@ -15,7 +15,12 @@ import pytest
 from cifar_files import archive_in, assert_holds_the_data, load, remote, tfds_in
 
 from jaxconv.data import tfds_builder
-from jaxconv.data.dataset import DataCorrupt, DataUnavailable, first_available
+from jaxconv.data.dataset import (
+    DataCorrupt,
+    DataUnavailable,
+    NotInGivenFolder,
+    first_available,
+)
 from jaxconv.data.tfds_directory import find_tfds_directory
 
 
@@ -35,13 +40,22 @@ def test_an_archive_comes_before_a_tfds_directory_and_the_cache_before_both(plac
     path = archive_in(data)
     from_archive = load(data, cache_dir=places / "b")
     assert from_archive.origin == f"archive {path}"
-    shutil.rmtree(data)
-    data.mkdir()
     from_cache = load(data, cache_dir=places / "b")
     assert from_cache.origin == f"decoded cache {places / 'b'}, made from archive {path}"
     assert isinstance(from_cache.train.images, np.memmap)
     for dataset in (from_tfds, from_archive, from_cache):
         assert_holds_the_data(dataset)
+
+
+def test_a_cache_does_not_excuse_a_given_folder_that_has_no_data(places):
+    archive_in(places / "data")
+    load(places / "data", cache_dir=places / "cache")
+    shutil.rmtree(places / "data")
+    (places / "data").mkdir()
+    with pytest.raises(NotInGivenFolder, match="leave it out to take the decoded cache") as caught:
+        load(places / "data", cache_dir=places / "cache")
+    assert caught.value.exit_code == 2
+    assert load(cache_dir=places / "cache").origin.startswith("decoded cache")
 
 
 def test_tfds_directories_are_found_in_the_environment_and_at_home(places, monkeypatch):
@@ -67,6 +81,7 @@ def test_relative_paths_and_a_tilde_are_understood(places, monkeypatch):
     dataset = load("data", cache_dir="cache")
     assert dataset.origin == f"archive {path}"
     (places / "home").mkdir()
+    archive_in(places / "home")
     assert load("~", cache_dir="cache").origin.startswith(f"decoded cache {places / 'cache'}")
 
 

@@ -19,6 +19,7 @@ SMALL = [
     "--config.data.train_limit=48",
     "--config.data.test_limit=40",
 ]
+TRANSFORMS = "--config.augment.transforms=(({}),)"
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -136,6 +137,14 @@ def test_misclassified_images_are_drawn(workdir, tmp_path, monkeypatch, capsys):
         (["stats", "--out", "x.png"], "--out: unknown; expected one of --config.augment.engine"),
         (["samples", "--out", "x.jpg"], "--out x.jpg: expected a name that ends in .png"),
         (["augmentations", "--config.augment.transforms=(('Flop', {}),)"], "Flop"),
+        (
+            ["augmentations", *SMALL, TRANSFORMS.format("'RandomCrop',{'height':64,'width':64}")],
+            "64",
+        ),
+        (
+            ["augmentations", *SMALL, TRANSFORMS.format("'Normalize',{'mean':(1,1,1,1,1)}")],
+            "3 chann",
+        ),
         (["evaluate", "--workdir", "a", "--weights", "b.safetensors"], "one network at a time"),
         (["evaluate", "--config.data.source=cifar10"], "did you mean --config.data.sources?"),
     ],

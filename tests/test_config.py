@@ -261,6 +261,15 @@ def test_a_name_is_looked_up_among_the_installed_and_a_path_is_a_path(tmp_path, 
         config_path("zzz")
 
 
+@pytest.mark.parametrize("name", sorted(path.stem for path in CONFIGS.glob("[!_]*.py")))
+def test_an_installed_config_keeps_the_rules_and_needs_no_clone(name):
+    """In a wheel it is `jaxconv.configs.NAME`: a package `configs` would be the user's own."""
+    path = config_path(name)
+    validate(load_config(path))
+    assert not re.search(r"^\s*(from|import) configs", path.read_text(), re.MULTILINE)
+    assert set(field_comments(path)) >= set(field_paths(load_config(path)))
+
+
 def test_a_config_takes_from_its_neighbours_its_project_and_those_installed(tmp_path, monkeypatch):
     """A user's project may have a package of the same name as ours."""
     configs = tmp_path / "project" / "configs"

@@ -98,7 +98,7 @@ def test_write_page_copies_it(tmp_path):
 
 
 def test_write_page_refuses_a_folder(tmp_path):
-    with pytest.raises(OSError, match="directory|denied|Is a"):
+    with pytest.raises(OSError, match=r"directory|denied|Is a"):
         page.write_page(tmp_path)
 
 

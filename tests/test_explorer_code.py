@@ -1,7 +1,7 @@
 """The code that the explorer offers to copy, run: it must give the case's very output.
 
-`explorer/cases/code.json` is what the page's own code makes of many cases (explorer/test/code.test.ts
-holds it to that). PyTorch's and Keras's code runs where they are installed.
+`explorer/cases/code.json` is what the page makes of many cases (explorer/test/code.test.ts holds it
+to that). PyTorch's and Keras's code runs where they are installed.
 """
 
 import inspect

@@ -46,6 +46,7 @@ CASES = {
     "many epochs": lambda: draw_all(epochs=300),
     "long names": lambda: draw_all(LONG),
     "other scripts": lambda: draw_all(tuple(f"\u8239\U0001f6a2\n\x1b {name}" for name in NAMES)),
+    "many classes": lambda: draw_all(tuple(f"class {n}" for n in range(60)), epochs=1),
     "three mistakes": lambda: draw_all(LONG, wrong=3),
     "no mistake": lambda: draw_all(wrong=0),
     "all wrong": lambda: draw_all(wrong=200),

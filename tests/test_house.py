@@ -64,8 +64,11 @@ CHAINS = (
         "ops.xla.depthwise",
         "ops.xla.dense",
         "ops.xla.lowering",
+        "ops.xla.types",
+        "ops.xla.mapped_axes",
+        "ops.xla.partition",
+        "ops.xla.primitives",
     ),
-    ("ops.xla.types", "ops.xla.mapped_axes", "ops.xla.primitives"),
     ("training.objective", "training.step"),
 )
 WITHOUT_JAX = (*FOUNDATION, "jaxconv.data", "jaxconv.ops.geometry", "jaxconv.cli.config")

@@ -13,7 +13,7 @@ import pytest
 from flax import nnx
 from flax.traverse_util import flatten_dict
 from torch_results.drawn import s9_images, s9_state_dict
-from variants import VARIANTS, each_sample, each_variant, make_layer
+from variants import VARIANTS, each_use, each_variant, make_layer
 
 import jaxconv
 import jaxconv.nnx
@@ -40,7 +40,7 @@ def names_and_values(state):
     return {path: variable[...] for path, variable in nnx.to_flat_state(state)}
 
 
-@each_sample
+@each_use
 def test_a_module_gives_the_linen_modules_numbers(variant, sample):
     x = sample.arrays(dtype=np.float32)[0]
     linen = make_layer(variant, sample, use_bias=True)

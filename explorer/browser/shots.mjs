@@ -36,6 +36,9 @@ for (const [name, fragment] of Object.entries(CASES)) {
     page.on("pageerror", (e) => console.log(name, e.message));
     await page.goto(`${PAGE}#${fragment}`);
     await page.waitForTimeout(400);
+    // As tall as the page, so that what sticks to the window's edge lies where it belongs.
+    await page.setViewportSize({ width, height: await page.evaluate(() => document.documentElement.scrollHeight) });
+    await page.waitForTimeout(100);
     await page.screenshot({ path: `shots/${name}-${at}.png`, fullPage: true });
     await page.close();
   }

@@ -1,7 +1,8 @@
 """Draws the ten images of the page, one for each class of CIFAR-10.
 
-`python explorer/cases/drawings.py` writes explorer/src/data/drawings.bin, uint8 [10, 32, 32, 3], and
-needs Pillow. All of it is drawn here, eight times as large and then averaged: no photograph is shipped.
+`python explorer/cases/drawings.py` writes explorer/src/data/drawings.bin, uint8 [10, 32, 32, 3].
+All of it is drawn here, with Pillow, eight times as large and then averaged: no photograph is
+shipped.
 """
 
 import random

@@ -1,7 +1,7 @@
 """What jaxconv computes for the page's images, to hold the page to.
 
-`python explorer/cases/network.py` writes network.json beside it: for each drawing its logits, and the
-mean and one number of every block's map. tests/test_explorer.py checks that the file is still right.
+`python explorer/cases/network.py` writes network.json beside it: for each drawing its logits, and
+the mean and one number of every block's map. tests/test_explorer.py checks that it is still right.
 """
 
 import json

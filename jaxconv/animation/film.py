@@ -1,7 +1,8 @@
 """The moving pictures of the convolutions: every number in them is what jaxconv computed.
 
-`cases` and their `stages` let the functions work, `frames` takes their work apart number by number, `drawing` makes a
-picture of one step; here the steps become a film or a still, and `encoding` writes it.
+`cases` and their `stages` let the functions work, `frames` takes their work apart number by number,
+`drawing` makes a picture of one step; here the steps become a film or a still, and `encoding`
+writes it.
 """
 
 from collections.abc import Iterator

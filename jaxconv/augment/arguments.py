@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 REQUIRED = object()  # stands for the default of an argument that has none
 INFINITE = float("inf")
+MOST_HOLES = 1024  # each costs memory and time, whatever is drawn
 
 # The numbers of OpenCV that albumentations takes.
 INTER_LINEAR = 1
@@ -203,7 +204,7 @@ TRANSFORMS: dict[str, dict[str, Argument]] = {
         "p": _p(0.5),
     },
     "CoarseDropout": {
-        "num_holes_range": Argument((1, 2), _interval(1, INFINITE, kind=Integral)),
+        "num_holes_range": Argument((1, 2), _interval(1, MOST_HOLES, kind=Integral)),
         "hole_height_range": Argument((0.1, 0.2), _hole_side),
         "hole_width_range": Argument((0.1, 0.2), _hole_side),
         "fill": Argument(0, _dropout_fill),

@@ -15,7 +15,12 @@ from typing import Any
 import numpy as np
 
 from jaxconv.augment.transform import Transform, unknown
+from jaxconv.errors import JaxconvError
 from jaxconv.text import one_line
+
+
+class AugmentationError(JaxconvError, ValueError):
+    """An image that a pipeline can't be run on; the message says why."""
 
 
 def make_host_augment(
@@ -38,7 +43,8 @@ def make_host_augment(
 
     Raises:
         ValueError: seed or workers below 0; what albumentations refuses or would warn about. From
-            augment: an empty batch; transforms that leave the images of a batch in different sizes.
+            augment: an empty batch; transforms that leave the images of a batch in different sizes,
+            or that fail (`AugmentationError`).
     """
     if seed < 0 or workers < 0:
         raise ValueError(f"seed={seed}, workers={workers}: expected both to be at least 0")
@@ -51,7 +57,13 @@ def make_host_augment(
         results = []
         for image, index in zip(images, indices, strict=True):
             local.compose.set_random_state(*_random_states(seed, epoch, int(index)))
-            results.append(local.compose(image=image)["image"])
+            try:
+                results.append(local.compose(image=image)["image"])
+            except Exception as error:  # of albumentations, of OpenCV and of what they call
+                raise AugmentationError(
+                    f"albumentations can't augment an image {list(image.shape)} by this pipeline "
+                    f"({one_line(error)}); change config.augment.transforms"
+                ) from error
         return results
 
     pool = ThreadPoolExecutor(workers, "augment") if workers else None

@@ -30,6 +30,8 @@ def load_cifar10(
 ) -> Dataset:
     """CIFAR-10 from the first of: decoded cache, archive, tfds directory, download.
 
+    A folder that was given must hold it even so, or a mistyped one would be used without a word.
+
     Whatever the source, the order of the examples is that of the published archive, provided that
     the tfds directory was prepared from it.
 
@@ -56,8 +58,15 @@ def load_cifar10(
     try:
         if cache and (cached := load_cache(cache)):
             train, test, origin = cached
+            if given_dir and not (find_archive(given_dir) or _find(given_dir, [])):
+                raise NotInGivenFolder(
+                    f"no cifar10 in data.dir {given_dir}; leave it out to take the decoded cache "
+                    f"{cache}, or {REMEDY}"
+                )
             origin = f"decoded cache {cache}, made from {origin}"
             return Dataset("cifar10", train, test, CLASS_NAMES, origin)
+    except NotInGivenFolder:
+        raise
     except (DataCorrupt, DataUnavailable) as error:
         trouble = error
     try:

@@ -1,5 +1,9 @@
-"""The convolutions as Flax Linen modules: each owns its kernels and calls its function."""
+"""The convolutions as Flax Linen modules: each owns its kernels and calls its function.
 
+A tuple `kernel_size` decides the number of axes of space, one to three; an int follows x.
+"""
+
+from collections.abc import Sequence
 from dataclasses import field
 
 import jax
@@ -9,8 +13,8 @@ from jaxconv.linen.module import ConvModule, sizes_for
 from jaxconv.ops.arguments import IntOrPair
 from jaxconv.ops.depthwise_separable import depthwise_conv
 from jaxconv.ops.dilated import dilated_conv
-from jaxconv.ops.geometry import pair
-from jaxconv.ops.parameters import depthwise_features, require_channels
+from jaxconv.ops.padding import Padding
+from jaxconv.ops.parameters import depthwise_features, factors, require_channels
 from jaxconv.ops.pointwise import pointwise_conv
 from jaxconv.ops.standard import conv
 from jaxconv.ops.transpose import transpose_conv
@@ -66,13 +70,14 @@ class DepthwiseConv(ConvModule):
 class DepthwiseSeparableConv(ConvModule):
     """`depthwise_separable_conv` with learned kernels: [b, *space, c_in] -> [b, *space', features].
 
-    Its halves are the submodules `depthwise` and `pointwise`; `multiplier` is m.
+    Its halves are the submodules `depthwise` and `pointwise`; `multiplier` is m. Stride, padding
+    and dilation are of the depthwise half, and `pointwise_padding` of the other, of zeros.
     """
 
     features: int
     kernel_size: IntOrPair = 3
     dilation: IntOrPair = field(default=1, kw_only=True)
-    pointwise_padding: IntOrPair = field(default=0, kw_only=True)
+    pointwise_padding: Padding = field(default=0, kw_only=True)
     multiplier: int = field(default=1, kw_only=True)
 
     @nn.compact
@@ -82,6 +87,7 @@ class DepthwiseSeparableConv(ConvModule):
             multiplier=self.multiplier,
             stride=self.stride,
             padding=self.padding,
+            padding_mode=self.padding_mode,
             dilation=self.dilation,
             name="depthwise",
             **self.half_options(),
@@ -98,18 +104,22 @@ class DilatedConv(ConvModule):
     features: int
     kernel_size: IntOrPair = 3
     dilation: IntOrPair = field(default=2, kw_only=True)
+    groups: int = field(default=1, kw_only=True)
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        require_channels(x.shape[-1], self.features)
-        shape = (*sizes_for(self.kernel_size, x), x.shape[-1], self.features)
-        return self.convolve(dilated_conv, x, shape, self.features, dilation=self.dilation)
+        require_channels(x.shape[-1], self.features, self.groups)
+        size = sizes_for(self.kernel_size, x)
+        shape = (*size, x.shape[-1] // self.groups, self.features)
+        options = {"dilation": self.dilation, "groups": self.groups}
+        return self.convolve(dilated_conv, x, shape, self.features, **options)
 
 
 class SpatiallySeparableConv(ConvModule):
-    """`spatially_separable_conv` with learned kernels: [b, h, w, c_in] -> [b, h', w', features].
+    """`spatially_separable_conv` with learned kernels: [b, *space, c_in] -> [b, *space', features].
 
-    Its halves are the submodules `column` and `row`; `mid_features` is c_mid (`features` if None).
+    Of an image its halves are the submodules `column` and `row`; of a volume `depth` comes before,
+    and of a signal there is `row` alone. `mid_features` is c_mid (`features` if None).
     """
 
     features: int
@@ -118,30 +128,22 @@ class SpatiallySeparableConv(ConvModule):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        kernel_h, kernel_w = pair(self.kernel_size, "kernel_size", minimum=1)
-        stride_h, stride_w = pair(self.stride, "stride", minimum=1)
-        padding_h, padding_w = pair(self.padding, "padding", minimum=0)
-        column = Conv(
-            self.features if self.mid_features is None else self.mid_features,
-            (kernel_h, 1),
-            stride=(stride_h, 1),
-            padding=(padding_h, 0),
-            name="column",
-            **self.half_options(),
-        )
-        row = Conv(
-            self.features,
-            (1, kernel_w),
-            stride=(1, stride_w),
-            padding=(0, padding_w),
-            name="row",
-            **self.half_options(),
-        )
-        return row(column(x))
+        mid_features = self.features if self.mid_features is None else self.mid_features
+        for factor in factors(sizes_for(self.kernel_size, x), self.stride, self.padding):
+            x = Conv(
+                self.features if factor.name == "row" else mid_features,
+                **factor._asdict(),
+                padding_mode=self.padding_mode,
+                **self.half_options(),
+            )(x)
+        return x
 
 
 class TransposeConv(ConvModule):
-    """`transpose_conv` with a learned kernel: [b, *space, c_in] -> [b, *space', features]."""
+    """`transpose_conv` with a learned kernel: [b, *space, c_in] -> [b, *space', features].
+
+    `output_size`, the sizes of the output in space, may be given in the call, as in PyTorch.
+    """
 
     features: int
     kernel_size: IntOrPair = 3
@@ -150,12 +152,13 @@ class TransposeConv(ConvModule):
     groups: int = field(default=1, kw_only=True)
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: jax.Array, output_size: Sequence[int] | None = None) -> jax.Array:
         require_channels(x.shape[-1], self.features, self.groups)
         size = sizes_for(self.kernel_size, x)
         shape = (*size, self.features // self.groups, x.shape[-1])
         options = {
             "output_padding": self.output_padding,
+            "output_size": output_size,
             "dilation": self.dilation,
             "groups": self.groups,
         }

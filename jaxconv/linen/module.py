@@ -9,6 +9,7 @@ from flax import linen as nn
 from flax.linen.dtypes import promote_dtype
 
 from jaxconv.ops.arguments import IntOrPair
+from jaxconv.ops.padding import Padding
 from jaxconv.ops.parameters import (
     Initializer,
     kernel_sizes,
@@ -22,7 +23,8 @@ class ConvModule(nn.Module, kw_only=True):
 
     Attributes:
         stride: pixels between reads, as in the function of the same name.
-        padding: pixels of zeros at each border.
+        padding: pixels at each border; an int, one an axis, (low, high) an axis, "same", "valid".
+        padding_mode: what the border holds: "zeros", "reflect", "replicate" or "circular".
         use_bias: adds a learned [features] to the output (of both halves where there are two).
         dtype: of the computation; None promotes x and the parameters together.
         param_dtype: of the parameters.
@@ -30,7 +32,8 @@ class ConvModule(nn.Module, kw_only=True):
     """
 
     stride: IntOrPair = 1
-    padding: IntOrPair = 0
+    padding: Padding = 0
+    padding_mode: str = "zeros"
     use_bias: bool = False
     dtype: jnp.dtype | None = None
     param_dtype: jnp.dtype = jnp.float32
@@ -51,8 +54,15 @@ class ConvModule(nn.Module, kw_only=True):
             bias_init = torch_bias_init(kernel_shape)
             bias = self.param("bias", bias_init, (features,), self.param_dtype)
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
-        y = function(x, kernel, stride=self.stride, padding=self.padding, **options)
-        return y if bias is None else y + jax.lax.expand_dims(bias, range(y.ndim - 1))
+        return function(
+            x,
+            kernel,
+            stride=self.stride,
+            padding=self.padding,
+            padding_mode=self.padding_mode,
+            bias=bias,
+            **options,
+        )
 
     def half_options(self) -> dict[str, Any]:
         """What both halves of a separable convolution take over."""
@@ -65,7 +75,10 @@ class ConvModule(nn.Module, kw_only=True):
 
 
 def sizes_for(kernel_size: IntOrPair, x: jax.Array) -> tuple[int, ...]:
-    """The kernel's size along each axis of space; an int follows the axes of x [b, *space, c]."""
+    """The kernel's size along each axis of space; an int follows the axes of x [b, *space, c].
+
+    Only a tuple can tell that x has no batch.
+    """
     if not 3 <= x.ndim <= 5 and isinstance(kernel_size, int):
         raise ValueError(
             f"x must be [b, *space, c] with one to three axes of space, got shape {x.shape}"

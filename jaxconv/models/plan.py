@@ -7,9 +7,9 @@ from functools import lru_cache, partial
 from math import prod
 from typing import Any, NamedTuple
 
+from jaxconv.models.layer_summary import ConvOptions, LayerSummary, summarize
 from jaxconv.models.live import Grid, Reads, inside, live_inputs, union, whole
 from jaxconv.models.s9 import S9Net
-from jaxconv.models.summary import ConvOptions, LayerSummary, summarize
 
 Grids = tuple[Grid, Grid]  # vertical, horizontal
 
@@ -96,7 +96,7 @@ def _layer(layer: LayerSummary, live: Grids) -> Layer:
     outputs = _whole(layer.output_shape) if options.transposed else live
     return Layer(
         path=layer.path,
-        kernel_shape=options.kernel_shape,
+        kernel_shape=layer.kernel_shape,
         transposed=options.transposed,
         groups=options.groups,
         reads=reads,
@@ -108,8 +108,7 @@ def _layer(layer: LayerSummary, live: Grids) -> Layer:
 
 
 def _reads(options: ConvOptions, axis: int) -> Reads:
-    kernel_size = options.kernel_shape[axis]
-    stride, padding, dilation = (option[axis] for option in options[1:4])
+    kernel_size, stride, padding, dilation = (option[axis] for option in options[:4])
     if not options.transposed:
         return Reads(kernel_size, stride, padding, dilation)
     low = dilation * (kernel_size - 1) - padding

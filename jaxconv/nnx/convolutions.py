@@ -3,6 +3,7 @@
 A tuple `kernel_size` decides the number of axes of space, one to three; an int is for images.
 """
 
+from collections.abc import Sequence
 from typing import Unpack
 
 import jax
@@ -12,8 +13,8 @@ from jaxconv.nnx.module import ConvModule, HalfOptions, Options, image_kernel, s
 from jaxconv.ops.arguments import IntOrPair
 from jaxconv.ops.depthwise_separable import depthwise_conv
 from jaxconv.ops.dilated import dilated_conv
-from jaxconv.ops.geometry import pair
-from jaxconv.ops.parameters import depthwise_features, require_channels
+from jaxconv.ops.padding import Padding
+from jaxconv.ops.parameters import depthwise_features, factors, require_channels
 from jaxconv.ops.pointwise import pointwise_conv
 from jaxconv.ops.standard import conv
 from jaxconv.ops.transpose import transpose_conv
@@ -102,7 +103,8 @@ class DepthwiseConv(ConvModule):
 class DepthwiseSeparableConv(nnx.Module):
     """`depthwise_separable_conv` with learned kernels, in the submodules `depthwise`, `pointwise`.
 
-    [b, *space, c] -> [b, *space', out_features]; `multiplier` is m.
+    [b, *space, c] -> [b, *space', out_features]; `multiplier` is m. Stride, padding and dilation
+    are of the depthwise half, and `pointwise_padding` of the other, of zeros.
     """
 
     def __init__(
@@ -112,9 +114,10 @@ class DepthwiseSeparableConv(nnx.Module):
         kernel_size: IntOrPair = 3,
         *,
         stride: IntOrPair = 1,
-        padding: IntOrPair = 0,
+        padding: Padding = 0,
+        padding_mode: str = "zeros",
         dilation: IntOrPair = 1,
-        pointwise_padding: IntOrPair = 0,
+        pointwise_padding: Padding = 0,
         multiplier: int = 1,
         rngs: nnx.Rngs,
         **options: Unpack[HalfOptions],
@@ -124,6 +127,7 @@ class DepthwiseSeparableConv(nnx.Module):
             kernel_size=kernel_size,
             stride=stride,
             padding=padding,
+            padding_mode=padding_mode,
             dilation=dilation,
             multiplier=multiplier,
             rngs=rngs,
@@ -152,23 +156,26 @@ class DilatedConv(ConvModule):
         kernel_size: IntOrPair = 3,
         *,
         dilation: IntOrPair = 2,
+        groups: int = 1,
         rngs: nnx.Rngs,
         **options: Unpack[Options],
     ):
-        require_channels(in_features, out_features)
-        shape = (*image_kernel(kernel_size), in_features, out_features)
+        require_channels(in_features, out_features, groups)
+        shape = (*image_kernel(kernel_size), in_features // groups, out_features)
         super().__init__(shape, out_features, rngs=rngs, **options)
         self.dilation = static(dilation)
+        self.groups = groups
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        return self.convolve(dilated_conv, x, dilation=self.dilation)
+        return self.convolve(dilated_conv, x, dilation=self.dilation, groups=self.groups)
 
 
 class SpatiallySeparableConv(nnx.Module):
-    """`spatially_separable_conv` with learned kernels, in the submodules `column` and `row`.
+    """`spatially_separable_conv` with learned kernels, one for each axis of space.
 
-    [b, h, w, c] -> [b, h', w', out_features]; `mid_features` is c_mid (`out_features` if
-    None).
+    [b, *space, c] -> [b, *space', out_features]. Of an image they are in the submodules `column`
+    and `row`; of a volume `depth` comes before, and of a signal there is `row` alone.
+    `mid_features` is c_mid (`out_features` if None).
     """
 
     def __init__(
@@ -178,40 +185,40 @@ class SpatiallySeparableConv(nnx.Module):
         kernel_size: IntOrPair = 3,
         *,
         stride: IntOrPair = 1,
-        padding: IntOrPair = 0,
+        padding: Padding = 0,
+        padding_mode: str = "zeros",
         mid_features: int | None = None,
         rngs: nnx.Rngs,
         **options: Unpack[HalfOptions],
     ):
         mid_features = out_features if mid_features is None else mid_features
-        kernel_h, kernel_w = pair(kernel_size, "kernel_size", minimum=1)
-        stride_h, stride_w = pair(stride, "stride", minimum=1)
-        padding_h, padding_w = pair(padding, "padding", minimum=0)
-        self.column = Conv(
-            in_features,
-            mid_features,
-            (kernel_h, 1),
-            stride=(stride_h, 1),
-            padding=(padding_h, 0),
-            rngs=rngs,
-            **options,
-        )
-        self.row = Conv(
-            mid_features,
-            out_features,
-            (1, kernel_w),
-            stride=(1, stride_w),
-            padding=(0, padding_w),
-            rngs=rngs,
-            **options,
-        )
+        self.depth = self.column = nnx.data(None)
+        for name, size, step, pairs in factors(image_kernel(kernel_size), stride, padding):
+            features = out_features if name == "row" else mid_features
+            made = Conv(
+                in_features,
+                features,
+                size,
+                stride=step,
+                padding=pairs,
+                padding_mode=padding_mode,
+                rngs=rngs,
+                **options,
+            )
+            setattr(self, name, made)
+            in_features = features
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        return self.row(self.column(x))
+        for factor in (self.depth, self.column, self.row):
+            x = x if factor is None else factor(x)
+        return x
 
 
 class TransposeConv(ConvModule):
-    """`transpose_conv` with a learned kernel: [b, *space, c] -> [b, *space', out_features]."""
+    """`transpose_conv` with a learned kernel: [b, *space, c] -> [b, *space', out_features].
+
+    `output_size`, the sizes of the output in space, may be given in the call, as in PyTorch.
+    """
 
     def __init__(
         self,
@@ -232,11 +239,12 @@ class TransposeConv(ConvModule):
         self.dilation = static(dilation)
         self.groups = groups
 
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: jax.Array, output_size: Sequence[int] | None = None) -> jax.Array:
         return self.convolve(
             transpose_conv,
             x,
             output_padding=self.output_padding,
+            output_size=output_size,
             dilation=self.dilation,
             groups=self.groups,
         )

@@ -9,6 +9,7 @@ from flax import nnx
 from flax.nnx.nn.dtypes import promote_dtype
 
 from jaxconv.ops.arguments import IntOrPair
+from jaxconv.ops.padding import Padding
 from jaxconv.ops.parameters import (
     Initializer,
     kernel_sizes,
@@ -36,11 +37,13 @@ class Options(HalfOptions, total=False):
     """Options of every module.
 
     stride: pixels between reads, as in the function of the same name; 1.
-    padding: pixels of zeros at each border; 0.
+    padding: pixels at each border; an int (0), one or (low, high) an axis, "same" or "valid".
+    padding_mode: what the border holds: "zeros", "reflect", "replicate" or "circular".
     """
 
     stride: IntOrPair
-    padding: IntOrPair
+    padding: Padding
+    padding_mode: str
 
 
 class ConvModule(nnx.Module):
@@ -56,7 +59,8 @@ class ConvModule(nnx.Module):
         *,
         rngs: nnx.Rngs,
         stride: IntOrPair = 1,
-        padding: IntOrPair = 0,
+        padding: Padding = 0,
+        padding_mode: str = "zeros",
         use_bias: bool = False,
         dtype: jnp.dtype | None = None,
         param_dtype: jnp.dtype = jnp.float32,
@@ -69,6 +73,7 @@ class ConvModule(nnx.Module):
             self.bias = nnx.Param(bias_init(rngs.params(), (out_features,), param_dtype))
         self.stride = static(stride)
         self.padding = static(padding)
+        self.padding_mode = padding_mode
         self.dtype = dtype
 
     def convolve(
@@ -77,8 +82,15 @@ class ConvModule(nnx.Module):
         """`function` of x and the kernel and bias, with the module's options and these."""
         bias = None if self.bias is None else self.bias[...]
         x, kernel, bias = promote_dtype((x, self.kernel[...], bias), dtype=self.dtype)
-        y = function(x, kernel, stride=self.stride, padding=self.padding, **options)
-        return y if bias is None else y + jax.lax.expand_dims(bias, range(y.ndim - 1))
+        return function(
+            x,
+            kernel,
+            stride=self.stride,
+            padding=self.padding,
+            padding_mode=self.padding_mode,
+            bias=bias,
+            **options,
+        )
 
 
 def static(option: Any) -> Any:

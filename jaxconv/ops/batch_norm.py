@@ -6,7 +6,7 @@ from math import prod
 import jax
 import jax.numpy as jnp
 
-from jaxconv.ops.xla.sums import sum_over_pixels
+from jaxconv.ops.xla.sums import sum_over_pixels, wide
 
 
 def batch_norm(
@@ -62,21 +62,14 @@ def batch_norm(
     if mask is not None and mask.shape != x.shape[:1]:
         raise ValueError(f"mask must be [b], one entry an example of x {x.shape}, got {mask.shape}")
     kept = jnp.ones(x.shape[:1], bool) if mask is None else mask.astype(bool)
-    y, batch_mean, batch_var, count = normalize_batch(_two_axes(x), scale, bias, kept, epsilon)
+    y, batch_mean, batch_var, count = normalize_batch(x, scale, bias, kept, epsilon)
     share = jnp.where(count > 0, 1 - momentum, 0)
     unbiased = batch_var * (count / jnp.maximum(count - 1, 1))
     return (
-        y.reshape(x.shape),
+        y,
         (1 - share) * mean + share * jax.lax.stop_gradient(batch_mean),
         (1 - share) * var + share * jax.lax.stop_gradient(unbiased),
     )
-
-
-def _two_axes(x):
-    """[b, *space, c] with two axes of space."""
-    b, *space, c = x.shape
-    *rows, columns = space if len(space) > 1 else (*space, 1)
-    return x.reshape(b, prod(rows), columns, c)
 
 
 def scale_and_shift(x, mean, factor, scale, bias):
@@ -96,7 +89,7 @@ def _examples(kept, x):
 
 
 def batch_statistics(x: jax.Array, kept: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Mean [c], biased variance [c] and number of values a channel, of x [b, h, w, c].
+    """Mean [c], biased variance [c] and number of values a channel, of x [b, *space, c].
 
     `kept` [b], boolean, names the examples that count; the values of others enter no arithmetic.
 
@@ -105,28 +98,29 @@ def batch_statistics(x: jax.Array, kept: jax.Array) -> tuple[jax.Array, jax.Arra
     standard deviations of the mean (Cauchy-Schwarz), so that less than four bits are lost; a pixel
     of x could be an outlier, and the running mean is far off at first.
     """
-    wide = jnp.promote_types(x.dtype, jnp.float32)
-    kept = _examples(kept, x)
+    each, dtype = _examples(kept, x), wide(x.dtype)
+    examples = jnp.sum(kept, dtype=dtype)
 
-    def count_of(x):
-        return jnp.sum(kept, dtype=wide) * (x.shape[1] * x.shape[2])
+    def mean_of(term, x, pivot):
+        around = _channels(pivot, x)
 
-    def mean_of(term, x):
-        total = sum_over_pixels(
-            lambda x, kept: term(jnp.where(kept, x.astype(wide), pivot) - pivot), x, kept
-        )
-        return total / jnp.maximum(count_of(x), 1)
+        def term_of_kept(x, each):
+            return term(jnp.where(each, x.astype(dtype), around) - around)
 
-    pivot = jnp.zeros((1, 1, 1, 1), wide)
-    pivot = _channels(mean_of(lambda deviation: deviation, x[:, ::8]), x)
-    offset = mean_of(lambda deviation: deviation, x)
-    square = mean_of(jnp.square, x)
-    return pivot[0, 0, 0] + offset, jnp.maximum(square - offset * offset, 0), count_of(x)
+        count = jnp.maximum(examples * prod(x.shape[1:-1]), 1)
+        return sum_over_pixels(term_of_kept, x, each) / count
+
+    rows = x[:, ::8] if x.ndim > 2 else x
+    pivot = mean_of(jnp.asarray, rows, jnp.zeros(x.shape[-1:], dtype))
+    offset = mean_of(jnp.asarray, x, pivot)
+    square = mean_of(jnp.square, x, pivot)
+    count = examples * prod(x.shape[1:-1])
+    return pivot + offset, jnp.maximum(square - offset * offset, 0), count
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(4,))
 def normalize_batch(x, scale, bias, kept, epsilon):
-    """x [b, h, w, c] normalised by its own statistics, then scaled and shifted by [c].
+    """x [b, *space, c] normalised by its own statistics, then scaled and shifted by [c].
 
     Returns y of x's shape and dtype, and the mean [c], biased variance [c] and count of
     `batch_statistics`, through which no gradient flows: they are for the running statistics.
@@ -143,13 +137,12 @@ def _normalize_forward(x, scale, bias, kept, epsilon):
 
 def _normalize_backward(epsilon, residuals, cotangents):
     x, scale, kept, mean, var, count = residuals
-    wide = jnp.promote_types(x.dtype, jnp.float32)
     kept, mean = _examples(kept, x), _channels(mean, x)
     factor = _channels(jax.lax.rsqrt(var + epsilon), x)
-    cotangent = cotangents[0].astype(wide)
+    cotangent = cotangents[0].astype(wide(x.dtype))
 
     def normalized(x):
-        return (x.astype(wide) - mean) * factor
+        return (x.astype(wide(x.dtype)) - mean) * factor
 
     def slope(x, cotangent):
         # An output that nothing depends on adds nothing, even where a masked x is not finite.

@@ -1,11 +1,15 @@
 """What a layer owns: the shapes of its kernels, and PyTorch's initial values for them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import prod
 from numbers import Integral
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+
+from jaxconv.ops.geometry import Pair, per_axis
+from jaxconv.ops.padding import Padding, padding_pairs
 
 Initializer = jax.nn.initializers.Initializer
 
@@ -73,6 +77,34 @@ def depthwise_features(c_in: int, features: int | None, multiplier: int | None) 
             f"got {features=} and {multiplier=}; give one of them"
         )
     return features
+
+
+class Factor(NamedTuple):
+    """One of the convolutions that a spatially separable one is made of: along one axis."""
+
+    name: str
+    kernel_size: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[Pair, ...]
+
+
+def factors(
+    sizes: tuple[int, ...], stride: int | Sequence[int], padding: Padding
+) -> Iterator[Factor]:
+    """The factors for a kernel of these sizes: of an image a column, then a row.
+
+    >>> [(factor.name, factor.kernel_size) for factor in factors((3, 5), 1, 0)]
+    [('column', (3, 1)), ('row', (1, 5))]
+    """
+    axes = len(sizes)
+    steps = per_axis(stride, "stride", axes=axes, minimum=1)
+    pairs = padding_pairs(padding, taps=sizes, stride=steps, dilation=(1,) * axes)
+    for axis, name in enumerate(("depth", "column", "row")[-axes:]):
+
+        def along(values, elsewhere, axis=axis):
+            return tuple(v if i == axis else elsewhere for i, v in enumerate(values))
+
+        yield Factor(name, along(sizes, 1), along(steps, 1), along(pairs, (0, 0)))
 
 
 def _is_int(value):

@@ -119,7 +119,8 @@ def confusion_matrix(matrix: np.ndarray, class_names: Sequence[str], *, title: s
     Shades are shares of a row: blue for hits, 0 to 100 %, and vermilion for mistakes, 0 to the
     largest share of a mistake, so that both can be told apart in a good network and a poor one.
     """
-    size = 3.4 + 0.5 * len(matrix)
+    cell = min(0.5, 15 / len(matrix))  # inches; many classes share what is a large figure already
+    size = 3.4 + cell * len(matrix)
     figure = new_figure(size, size, title=title)
     axes = figure.add_subplot()
     hits, mistakes = measures.confusion_shades(matrix)
@@ -128,14 +129,17 @@ def confusion_matrix(matrix: np.ndarray, class_names: Sequence[str], *, title: s
     axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), names)
     for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
-        label.set_parse_math(False)
+        label.set(parse_math=False, fontsize=20 * cell)
     axes.set_xlabel("Output of the network", color=MUTED)
     axes.set_ylabel("Correct class", color=MUTED)
     axes.tick_params(length=0, labelcolor=INK)
     axes.spines[:].set_visible(False)
     for (row, column), count in np.ndenumerate(matrix):
+        if not count and cell < 0.5:
+            continue  # a thousand zeros say nothing
         colour = "white" if hits[row, column] > 0.85 else INK if count else PALE
-        axes.text(column, row, f"{count}", ha="center", va="center", fontsize=9, color=colour)
+        options = {"ha": "center", "va": "center", "fontsize": 18 * cell, "color": colour}
+        axes.text(column, row, f"{count}", **options)
     return figure
 
 

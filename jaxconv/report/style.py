@@ -69,7 +69,8 @@ def gallery(
     grid = figure.subplots(grid_rows, columns, squeeze=False).ravel()
     for axes, image, caption in zip(grid, images, captions, strict=False):
         # An axis of length one is a grey picture; the display range is that of uint8, always.
-        axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        shown = image[..., 0] if image.shape[2:] == (1,) else image
+        axes.imshow(shown, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axes.set_title(
             "\n".join(fit(line, width - 0.15) for line in caption.split("\n")),
             fontproperties=_FONT, color=INK, pad=4, parse_math=False,

@@ -22,8 +22,8 @@ from jaxconv.runs.roll_call import call_roll
 from jaxconv.runs.roll_words import Facts, JobError
 from jaxconv.text import one_line
 from jaxconv.training.checkpoint import Checkpoints
-from jaxconv.training.loop import Wish
 from jaxconv.training.parallel import OneDevice
+from jaxconv.training.wish import Wish
 
 LOST = 3  # exit code of a process that has lost another
 LOST_ANOTHER = (

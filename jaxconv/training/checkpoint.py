@@ -54,29 +54,6 @@ class Checkpoints:
     def __init__(
         self, directory: Path, *, read_only: bool = False, say: Callable[[str], None] = _print
     ):
-        from orbax import checkpoint as ocp
-        from orbax.checkpoint import checkpoint_managers
-
-        def test_accuracy(metrics):
-            return metrics["test_accuracy"]
-
-        best = checkpoint_managers.BestN(
-            get_metric_fn=test_accuracy, n=1, keep_checkpoints_without_metrics=False
-        )
-        options = ocp.CheckpointManagerOptions(
-            preservation_policy=checkpoint_managers.AnyPreservationPolicy(
-                [checkpoint_managers.LatestN(2), best]
-            ),
-            best_fn=test_accuracy,
-            cleanup_tmp_directories=True,  # unless read_only
-            create=False,
-            read_only=read_only,
-            # Else the threads of a save that can't make its directory wait for minutes at exit.
-            async_options=ocp.AsyncOptions(create_directories_asynchronously=False),
-            lightweight_initialize=True,  # what is damaged is found below, one by one
-            # Of several processes one writes, and Orbax shall not wait for the others.
-            multiprocessing_options=ocp.options.MultiprocessingOptions(active_processes={0}),
-        )
         self.directory = directory
         self.read_only = read_only
         self._is_writing = False
@@ -87,7 +64,7 @@ class Checkpoints:
         self._manager = None
         self._set_aside(_strange_checkpoints(directory))
         with hushed():
-            self._manager = ocp.CheckpointManager(directory, options=options)
+            self._manager = _make_manager(directory, read_only)
         self._set_aside_unlisted()
 
     @property
@@ -264,6 +241,34 @@ class Checkpoints:
             ) from error
 
 
+def _make_manager(directory: Path, read_only: bool) -> Any:
+    """Orbax's manager of the checkpoints in a directory."""
+    from orbax import checkpoint as ocp
+    from orbax.checkpoint import checkpoint_managers
+
+    def test_accuracy(metrics):
+        return metrics["test_accuracy"]
+
+    best = checkpoint_managers.BestN(
+        get_metric_fn=test_accuracy, n=1, keep_checkpoints_without_metrics=False
+    )
+    options = ocp.CheckpointManagerOptions(
+        preservation_policy=checkpoint_managers.AnyPreservationPolicy(
+            [checkpoint_managers.LatestN(2), best]
+        ),
+        best_fn=test_accuracy,
+        cleanup_tmp_directories=True,  # unless read_only
+        create=False,
+        read_only=read_only,
+        # Else the threads of a save that can't make its directory wait for minutes at exit.
+        async_options=ocp.AsyncOptions(create_directories_asynchronously=False),
+        lightweight_initialize=True,  # what is damaged is found one by one
+        # Of several processes one writes, and Orbax shall not wait for the others.
+        multiprocessing_options=ocp.options.MultiprocessingOptions(active_processes={0}),
+    )
+    return ocp.CheckpointManager(directory, options=options)
+
+
 def _leaves(tree: Any) -> dict[str, Any]:
     """The arrays of a pytree by path, such as "state/params/head/kernel"."""
     pairs = jax.tree_util.tree_leaves_with_path(tree)
@@ -309,10 +314,14 @@ def _strangeness(place: Path) -> str | None:
         try:
             told = json.loads((place / "_CHECKPOINT_METADATA").read_bytes())
             times = [told.get(f"{name}_timestamp_nsecs") for name in ("init", "commit")]
-        except (AttributeError, RecursionError, ValueError) as error:
+            if not all(time is None or (type(time) is int and 0 <= time < 2**63) for time in times):
+                return "its times are none"
+            if (metrics := place / "metrics" / "metrics").exists():
+                accuracy = json.loads(metrics.read_bytes())["test_accuracy"]
+                if type(accuracy) not in (int, float) or not 0 <= accuracy <= 100:
+                    return "its accuracy is none"
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             return one_line(error)
-        if not all(time is None or (type(time) is int and 0 <= time < 2**63) for time in times):
-            return "its times are none"
     return None
 
 

@@ -1,6 +1,5 @@
 """Running many steps: `fit` and `evaluate`; with `rehearsal.py` the only file with a clock."""
 
-import enum
 import math
 import sys
 import time
@@ -18,16 +17,9 @@ from jaxconv.training.epochs import RunEpoch, Tally, empty_tally
 from jaxconv.training.optim import current_rates
 from jaxconv.training.parallel import OneDevice, make_layout
 from jaxconv.training.step import TrainState
+from jaxconv.training.wish import Wish
 
 Row = dict[str, float]
-
-
-class Wish(enum.IntEnum):
-    """What a process wants `fit` to do after a call; of several wishes the highest is granted."""
-
-    NOTHING = 0
-    SAVE = 1
-    STOP = 2
 
 
 class SaveEvery(NamedTuple):

@@ -20,7 +20,7 @@ from jaxconv.interop.torch import require_s9
 from jaxconv.models.s9 import S9Net, s9_from_json
 from jaxconv.text import one_line
 
-MOST_BYTES = 64 << 20  # of a file; that of the package has 0.8 million
+MOST_BYTES = 1 << 30  # of a file; that of the package has 0.8 million
 
 
 class WeightsError(JaxconvError):

@@ -40,7 +40,7 @@ export interface State {
   readonly note: string | null;
 }
 
-const SPOT: Spot = { block: 3, pass: -1, row: 6, col: 8, channel: 0 };
+const SPOT: Spot = { block: 3, pass: -1, row: 5, col: 12, channel: 29 };
 
 export const SPEEDS = [1, 2, 4, 8, 16, 60];
 

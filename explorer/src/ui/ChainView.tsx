@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { range } from "../math/axis";
 import { chainRows, CHAINS, dependence, LAYER, type Chain, type ChainRow, type Layer } from "../math/chain";
 import { Stepper } from "./Controls";
-import { set, state } from "./store";
+import { narrow, set, state } from "./store";
 import { count } from "./text";
 
 const LIMITS = { kernel: 15, stride: 8, padding: 32, dilation: 32, features: 1024 } as const;
@@ -117,17 +117,17 @@ interface DiagramProps {
 /** One axis of every map, the image below; what the chosen output depends on is filled. */
 function Diagram({ chain, rows, seen, output, onPick }: DiagramProps) {
   const sizes = [chain.size, ...rows.map((row) => row.size)];
-  const width = 960;
+  const [width, margin] = narrow.value ? [440, 62] : [960, 80];
   const gap = Math.max(30, Math.min(56, 330 / Math.max(sizes.length, 2)));
   const height = gap * (sizes.length - 1) + 40;
   const widest = Math.max(...sizes);
-  const pitch = Math.min(26, (width - 90) / widest);
+  const pitch = Math.min(26, (width - margin - 10) / widest);
   const radius = Math.max(1.5, Math.min(8, pitch * 0.36));
   // All maps over the same stretch of image: neighbours of a strided map stand wider apart.
   const span = pitch * (widest - 1);
   const x = (level: number, index: number) => {
     const n = sizes[level];
-    return 80 + (width - 90) / 2 - span / 2 + (n === 1 ? span / 2 : (index * span) / (n - 1));
+    return margin + (width - margin - 10) / 2 - span / 2 + (n === 1 ? span / 2 : (index * span) / (n - 1));
   };
   const y = (level: number) => height - 20 - level * gap;
   const lines = rows.flatMap((row, level) =>

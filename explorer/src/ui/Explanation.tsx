@@ -24,8 +24,8 @@ export function Explanation({ result }: { result: Result }) {
         <p class="quiet">Click a number, or use the arrow keys.</p>
         <Back result={result} spot={spot} />
       </div>
-      <div class="why-number" aria-live="polite">
-        <h3>
+      <div class="why-number">
+        <h3 aria-live="polite">
           Row {spot.row + 1}, column {spot.col + 1} = <span class="result">{three(valueAt(result, spot))}</span>
         </h3>
         <Made result={result} spot={spot} sum={sum} />

@@ -56,19 +56,24 @@ export function cellSize(longest: number): number {
 }
 
 /** The largest cells, of map and kernel, with which a step stands in one row; else the usual ones. */
-function fittingSizes(step: Step): { cell: number; small: number } {
+function fittingSizes(step: Step): { cell: number; small: number; fits: boolean } {
   const [vertical, horizontal] = step.axes;
   const usual = cellSize(Math.max(vertical.line.length, horizontal.line.length));
-  const sizes = [38, 34, 30, 27, 24, 22, 20, 18, 12, 10, 9, 8].filter((size) => size <= usual);
+  const least = usual < 18 ? 8 : 18; // numbers that can be shown are shown
+  const sizes = [38, 34, 30, 27, 24, 22, 20, 18, 12, 10, 9, 8].filter((size) => size <= usual && size >= least);
   for (const cell of sizes) {
     const small = Math.max(18, Math.min(cell - 4, 30));
-    const kernels = step.features * (horizontal.taps * small + 12);
-    const products = Math.max(130, horizontal.taps * small + 64);
-    const maps = (horizontal.line.length + horizontal.outputs) * cell;
-    if (Math.max(horizontal.outputs * cell, 130) - horizontal.outputs * cell + maps + Math.max(kernels, 90) + products + 90 <= room.value)
-      return { cell, small };
+    // No column is narrower than its heading.
+    const columns = [
+      Math.max(150, horizontal.line.length * cell),
+      Math.max(110, step.features * (horizontal.taps * small + 12)),
+      Math.max(90, horizontal.taps * small + 70),
+      Math.max(150, horizontal.outputs * cell + 14),
+    ];
+    if (columns.reduce((a, b) => a + b) + 90 <= room.value) return { cell, small, fits: true };
   }
-  return { cell: usual, small: Math.max(18, Math.min(usual - 4, step.features * horizontal.taps > 16 ? 20 : 30)) };
+  const small = Math.max(18, Math.min(usual - 4, step.features * horizontal.taps > 16 ? 20 : 30));
+  return { cell: usual, small, fits: false };
 }
 
 export function useMarks(index: number): Marks {
@@ -81,7 +86,7 @@ export function StepView({ index }: { index: number }) {
   const { maps, weights } = numbers.value;
   const { dims } = state.value.options;
   const [vertical, horizontal] = step.axes;
-  const { cell, small } = fittingSizes(step);
+  const { cell, small, fits } = fittingSizes(step);
   const rowHeight = Math.max(vertical.line.length * cell, vertical.taps * small) + 2;
   const size = by([vertical.size, horizontal.size], dims);
   const out = by([vertical.outputs, horizontal.outputs], dims);
@@ -97,7 +102,7 @@ export function StepView({ index }: { index: number }) {
       </Column>
       <Kernels step={step} index={index} kernel={weights[index]} cell={small} marks={marks} />
       <Products step={step} index={index} cell={small} />
-      <Column name={index === steps.value.length - 1 ? "Output" : "Result"} size={`${out}, ${plural(step.features, "channel")}`} flow>
+      <Column name={index === steps.value.length - 1 ? "Output" : "Result"} size={`${out}, ${plural(step.features, "channel")}`} flow={fits ? "down" : "across"}>
         {range(step.features).map((feature) => (
           <Output key={feature} step={step} index={index} feature={feature} cell={cell} y={maps[index + 1]} marks={marks} />
         ))}
@@ -106,9 +111,9 @@ export function StepView({ index }: { index: number }) {
   );
 }
 
-export function Column(props: { name: string; size: string; flow?: boolean; children: JSX.Element[] }) {
+export function Column(props: { name: string; size: string; flow?: "down" | "across"; children: JSX.Element[] }) {
   return (
-    <div class={`column${props.flow ? " flow" : ""}`}>
+    <div class={`column${props.flow ? ` flow ${props.flow}` : ""}`}>
       <h4>
         {props.name} <small>{props.size}</small>
       </h4>
@@ -277,7 +282,7 @@ function Products({ step, index, cell }: { step: Step; index: number; cell: numb
   return (
     <div class="column products">
       <h4>
-        Products <small>of this moment</small>
+        Products
       </h4>
       <div class="slices">
         {range(step.channels).map((channel) => (

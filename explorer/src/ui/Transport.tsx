@@ -2,7 +2,7 @@
 
 import { useEffect } from "preact/hooks";
 import { SPEEDS } from "../math/link";
-import { cursor, outputTotal, playing, set, state } from "./store";
+import { cursor, narrow, outputTotal, playing, set, state } from "./store";
 import { count } from "./text";
 
 export function Transport() {
@@ -33,7 +33,7 @@ export function Transport() {
           cursor.value = Number(event.currentTarget.value);
         }}
       />
-      <span class="place">{count(cursor.value + 1)} of {count(outputTotal.value)}</span>
+      <span class="place">{count(cursor.value + 1)}{narrow.value ? "/" : " of "}{count(outputTotal.value)}</span>
       <label>
         Speed{" "}
         <select aria-label="Speed" value={String(speed)} onChange={(event) => set({ speed: Number(event.currentTarget.value) })}>

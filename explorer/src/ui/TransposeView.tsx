@@ -39,7 +39,7 @@ export function TransposeView() {
             ))}
           </Column>
           <Kernels step={step} index={0} kernel={weights[0]} cell={small} marks={marks} />
-          <Column name="Painted" size={`${by([canvas.axes[0].outputs, canvas.axes[1].outputs], dims)}, cropped to ${out}`} flow>
+          <Column name="Painted" size={`${by([canvas.axes[0].outputs, canvas.axes[1].outputs], dims)}, cropped to ${out}`} flow="down">
             {range(step.features).map((feature) => (
               <Canvas key={feature} step={step} canvas={canvas} feature={feature} cell={cell} />
             ))}
@@ -59,7 +59,7 @@ export function TransposeView() {
             ))}
           </Column>
           <Kernels step={step} index={0} kernel={weights[0]} cell={small} marks={marks} turned />
-          <Column name="Output" size={`${out}, ${plural(step.features, "channel")}`} flow>
+          <Column name="Output" size={`${out}, ${plural(step.features, "channel")}`} flow="down">
             {range(step.features).map((feature) => (
               <Output key={feature} step={step} index={0} feature={feature} cell={cell} y={maps[1]} marks={marks} />
             ))}

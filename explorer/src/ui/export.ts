@@ -31,23 +31,43 @@ export function pictureSvg(picture: HTMLElement): string {
     copy.setAttribute("overflow", "visible");
     root.append(copy);
   }
-  for (const element of picture.querySelectorAll<HTMLElement>("h3, h4, .partial, .channel")) {
-    const range = document.createRange();
-    range.selectNodeContents(element);
-    const box = range.getBoundingClientRect();
+  for (const { words, box, element } of textLines(picture)) {
     const style = getComputedStyle(element);
     const text = document.createElementNS(SVG, "text");
     const [x, y] = offset(box);
     text.setAttribute("x", String(x));
-    text.setAttribute("y", String(y + 0.78 * Number.parseFloat(style.fontSize)));
+    text.setAttribute("y", String(round(y + 0.78 * box.height)));
     text.setAttribute("fill", plainColour(style.color));
     text.setAttribute("font-family", style.fontFamily);
     text.setAttribute("font-size", style.fontSize);
     text.setAttribute("font-weight", style.fontWeight);
-    text.textContent = element.textContent;
+    text.textContent = words;
     root.append(text);
   }
   return new XMLSerializer().serializeToString(root);
+}
+
+/** The text around the drawings, line by line as the browser has broken it. */
+function* textLines(picture: HTMLElement) {
+  const walker = document.createTreeWalker(picture, NodeFilter.SHOW_TEXT);
+  const range = document.createRange();
+  while (walker.nextNode()) {
+    const node = walker.currentNode as Text;
+    const element = node.parentElement!;
+    if (element.closest("svg")) continue;
+    let line: { words: string; box: DOMRect; element: HTMLElement } | null = null;
+    for (const found of node.data.matchAll(/\S+/g)) {
+      range.setStart(node, found.index);
+      range.setEnd(node, found.index + found[0].length);
+      const box = range.getBoundingClientRect();
+      if (line && Math.abs(line.box.top - box.top) < 2) line.words += ` ${found[0]}`;
+      else {
+        if (line) yield line;
+        line = { words: found[0], box, element };
+      }
+    }
+    if (line) yield line;
+  }
 }
 
 function inline(from: Element, to: Element): void {

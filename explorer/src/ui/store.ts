@@ -98,7 +98,7 @@ export function set(change: Partial<State>): void {
 
 export function setOptions(change: Partial<Options>): void {
   batch(() => {
-    set({ options: { ...state.value.options, ...change }, note: null });
+    set({ options: { ...state.value.options, ...change } });
     cursor.value = 0;
     hover.value = null;
   });

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jaxconv.cli.build.data import image_size, with_any_statistics
 from jaxconv.cli.config.error import ConfigError
+from jaxconv.models.inference import Folded, fold, infer
 from jaxconv.models.s9 import S9Net, s9_from_json
 from jaxconv.text import one_line
 
@@ -38,22 +39,31 @@ class Network(NamedTuple):
         from jaxconv.training.loop import make_evaluate
         from jaxconv.training.step import make_eval_step
 
-        step = make_eval_step(self.model, self.normalize)
+        step = make_eval_step(self.model, self.normalize, logits=self._logits)
         batch_size = min(len(dataset.test.labels), self.batch_size)
         return make_evaluate(step, *dataset.test, batch_size=batch_size, layout=layout)
-
-    def predict_step(self) -> Callable:
-        """`predict_step(state, images uint8) -> probabilities`."""
-        from jaxconv.training.step import make_predict_step
-
-        return make_predict_step(self.model, self.normalize)
 
     def predict(self, state: TrainState, images: np.ndarray) -> np.ndarray:
         """The probabilities float32 [n, classes] of images uint8 [n, h, w, c]."""
         from jaxconv.training.loop import predict
 
         batch_size = min(len(images), self.batch_size)
-        return predict(self.predict_step(), state, images, batch_size=batch_size)
+        step = jax.jit(lambda folded, images: self.probabilities(folded, images))
+        return predict(step, self.folded(state), images, batch_size=batch_size)
+
+    def folded(self, state: TrainState) -> Folded:
+        """What `probabilities` needs of a trained network."""
+        images = jax.ShapeDtypeStruct((1, *self.image_shape), np.uint8)
+        height, width = jax.eval_shape(self.normalize, images).shape[1:3]
+        return fold(state.variables, self.model, image_size=(height, width))
+
+    def probabilities(self, folded: Folded, images: jax.Array) -> jax.Array:
+        """[b, classes] of images uint8 [b, h, w, c]; pure."""
+        return jax.nn.softmax(infer(folded, self.normalize(images)))
+
+    def _logits(self, variables: Mapping[str, Any], images: jax.Array) -> jax.Array:
+        height, width = images.shape[1:3]
+        return infer(fold(variables, self.model, image_size=(height, width)), images)
 
 
 def build_pipeline(config: ConfigDict) -> tuple[Transform, ...]:

@@ -103,10 +103,7 @@ def _host_augment(network: Network, images: np.ndarray, seed: int) -> Callable:
 
     with mistakes_of_augmentation():
         augment = make_host_augment(network.pipeline, seed=seed)
-        try:
-            made = augment(images, 0, [0])
-        except Exception as error:  # of albumentations, of OpenCV and of what they call
-            raise ValueError(error) from error
+        made = augment(images, 0, [0])
         _require_fit(network, made, images)
     return augment
 

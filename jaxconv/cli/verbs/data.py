@@ -43,7 +43,7 @@ def augmentations(parser: OneLineParser, argv: Sequence[str]) -> None:
     """Draws one training image under each augmentation of the config, by name."""
     from jaxconv.augment.gallery import named_augmentations
     from jaxconv.cli.build.data import with_statistics
-    from jaxconv.cli.build.network import build_pipeline, check_pipeline
+    from jaxconv.cli.build.network import build_pipeline, check_pipeline, mistakes_of_augmentation
     from jaxconv.report import figures
 
     config, flags = parse_command_line(parser, argv)
@@ -52,6 +52,7 @@ def augmentations(parser: OneLineParser, argv: Sequence[str]) -> None:
     data = load_dataset(config)
     pipeline = build_pipeline(with_statistics(config, data))
     image, engine = data.train.images[0], config.augment.engine
-    shown = named_augmentations(pipeline, image, engine=engine)
+    with mistakes_of_augmentation():
+        shown = named_augmentations(pipeline, image, engine=engine)
     title = f"One image of {data.name} under each augmentation"
     save_picture(figures.augmentations(shown, title=title), flags.out)

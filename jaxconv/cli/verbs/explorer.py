@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from jaxconv.cli.flag_types import path_named
 from jaxconv.cli.parsers import OneLineParser, plain_parser
+from jaxconv.text import printable
 
 
 def explore_parser(verb: str, words: str) -> OneLineParser:
@@ -22,6 +23,6 @@ def explore(parser: OneLineParser, argv: Sequence[str]) -> None:
 
     flags = parser.parse_args(argv)
     page = write_page(flags.out) if flags.out else PAGE
-    print(page)
+    print(printable(page))
     if not flags.no_open and not open_page(page):
         print("no browser was found: open this file in one")

@@ -1,6 +1,7 @@
 """The verb that takes a trained network to other programs."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from jaxconv.augment.transform import Transform
@@ -69,9 +70,9 @@ def _save_torch(path: Path, trained: Trained) -> None:
 def _save_stablehlo(path: Path, trained: Trained) -> None:
     from jaxconv.interop.stablehlo import save_stablehlo
 
-    step = trained.network.predict_step()
-    shape = trained.network.image_shape
-    save_stablehlo(path, lambda images: step(trained.state, images), image_shape=shape)
+    network = trained.network
+    folded = network.folded(trained.state)
+    save_stablehlo(path, partial(network.probabilities, folded), image_shape=network.image_shape)
 
 
 def card_of_run(trained: Trained, checkpoint: str) -> Card:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tiny
 
-from jaxconv.models.inside import feature_maps, grad_cam
+from jaxconv.models.feature_maps import feature_maps, grad_cam
 from jaxconv.models.s9 import S9Net
 from jaxconv.ops.standard import conv
 
