@@ -15,8 +15,8 @@ from benchmarks.measure import compare_steadily
 from benchmarks.record import finish, options_parser, show
 from benchmarks.result import Result
 from benchmarks.variants import Mode, forward_alone, gradients_alone, slot
+from jaxconv.memory import keep_freed_memory
 from jaxconv.models.cost import same_job
-from jaxconv.training.memory import keep_freed_memory
 
 BATCH, IMAGE, FEATURES = 128, (32, 32, 32), 32
 MODES = (Mode("forward", forward_alone), Mode("forward and gradients", gradients_alone))

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from benchmarks.result import Result
-from jaxconv.report.figures import BLUE, GREEN, INK, LINES, MUTED, PURPLE, VERMILION
+from jaxconv.palette import BLUE, GREEN, INK, LINES, MUTED, PURPLE, VERMILION
 
 STYLES = ((BLUE, "o"), (VERMILION, "s"), (GREEN, "^"), (PURPLE, "D"))
 

@@ -15,9 +15,9 @@ from configs import s9
 from jaxconv.augment.device import make_device_augment
 from jaxconv.augment.pipeline import parse_pipeline
 from jaxconv.interop.torch import s9_state_dict, s9_variables
+from jaxconv.memory import keep_freed_memory
 from jaxconv.models.s9 import S9Net
 from jaxconv.training.epochs import RunEpoch, Tally, empty_tally, make_device_epoch, steps_of
-from jaxconv.training.memory import keep_freed_memory
 from jaxconv.training.step import TrainState, identity_augment, make_train_step
 
 MOST_BATCHES = 8  # in memory, used in turn

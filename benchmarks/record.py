@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.figure import ratios
 from benchmarks.result import Result
-from jaxconv.report.environment import environment
+from jaxconv.runs.environment import environment
 
 OUT = Path("runs/benchmarks")
 
@@ -37,7 +37,7 @@ def show(found: Iterable[Result]) -> list[Result]:
 
 def finish(benchmark: str, found: Sequence[Result], out: Path) -> int:
     """Writes results and their figure to `out`; returns 1 if one has to be discarded, else 0."""
-    from jaxconv.report.figures import save
+    from jaxconv.report.style import save
 
     where = machine()
     out.mkdir(parents=True, exist_ok=True)

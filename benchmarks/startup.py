@@ -61,18 +61,21 @@ def probe(config_file: Path, began: float) -> dict[str, float]:
 
     import jax
 
-    from jaxconv import build
-    from jaxconv.config import load_config
+    from jaxconv.cli.build.data import build_dataset
+    from jaxconv.cli.build.network import build_network
+    from jaxconv.cli.build.training import build_training
+    from jaxconv.cli.config.file import load_config
     from jaxconv.training.epochs import empty_tally
 
     lap("import")
     config = load_config(config_file)
-    dataset = build.build_dataset(config)
+    dataset = build_dataset(config)
     lap("data")
-    training = build.build_training(config, dataset)
+    network = build_network(config, len(dataset.class_names))
+    training = build_training(config, dataset, network)
     jax.block_until_ready(training.state)
     lap("build")
-    steps = training.run_epoch(training.state, empty_tally(), 0, 0)
+    steps = training.course.run_epoch(training.state, empty_tally(), 0, 0)
     jax.block_until_ready(next(steps))
     lap("first call")
     phases["total"] = last - began

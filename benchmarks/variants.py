@@ -20,7 +20,7 @@ from benchmarks.grid import CASES, Case
 from benchmarks.measure import Slot, compare, compare_steadily, units_for
 from benchmarks.record import finish, options_parser
 from benchmarks.result import Result
-from jaxconv.training.memory import keep_freed_memory
+from jaxconv.memory import keep_freed_memory
 
 LEAST = 0.95  # of the definition's speed; anything below is a fault
 SCAN_STEPS = 2

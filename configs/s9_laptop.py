@@ -1,6 +1,6 @@
 """The same network past 85 % within the hour on a laptop: fewer epochs, a lighter hand.
 
-    python train.py --config configs/s9_laptop.py
+    jaxconv train --config s9_laptop
 
 Expected: 87.6 % (seed 0), at 59 s an epoch where two AVX-512 cores have nothing else to do. The
 network inside the package was trained so.
@@ -11,7 +11,7 @@ only shifted and mirrored, no activation is dropped, and smaller batches take mo
 
 from ml_collections import ConfigDict
 
-from configs import s9
+from . import s9
 
 
 def get_config() -> ConfigDict:

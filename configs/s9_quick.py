@@ -1,20 +1,28 @@
-"""The recipe of s9.py in minutes on a two-core laptop: same network, same code, less of it.
+"""The network in a few minutes on a laptop: a part of the data, and a recipe light enough for it.
 
-    python train.py --config configs/s9_quick.py
+    jaxconv train --config s9_quick
 
-Expected: 45 % on the drawn shapes10 (seed 0), in two minutes on two AVX-512 cores.
+Expected: see the table of results in the README.
+
+Five short epochs leave no time to learn from images as strongly changed as those of s9.py: here they
+are mirrored only, no activation is dropped, and small batches take more steps.
 """
 
 from ml_collections import ConfigDict
 
-from configs import s9
+from . import s9
 
 
 def get_config() -> ConfigDict:
     config = s9.get_config()
-    config.epochs = 4  # passes over the training images; the schedule spans them all
-    config.batch_size = 128  # images a step, in training and in evaluation
+    config.epochs = 5  # passes over the training images; the schedule spans them all
+    config.batch_size = 64  # images a step, in training and in evaluation
+    config.dropout_rate = 0.0  # at the end of each block
     config.data.download = False  # whether cifar10 may be downloaded; its host is slow
     config.data.train_limit = 12_800  # training images to use; None is all
     config.data.test_limit = 5_000  # test images to use; None is all
+    config.augment.transforms = (  # the pipeline: (name, arguments) in order
+        ("HorizontalFlip", {"p": 0.5}),
+        config.augment.transforms[-1],  # Normalize
+    )
     return config

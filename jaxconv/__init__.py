@@ -9,6 +9,8 @@ from jaxconv.linen.convolutions import (
     SpatiallySeparableConv,
     TransposeConv,
 )
+from jaxconv.linen.layers import BatchNorm, Dropout
+from jaxconv.memory import keep_freed_memory
 from jaxconv.models.s9 import S9Net
 from jaxconv.ops.depthwise_separable import depthwise_conv, depthwise_separable_conv
 from jaxconv.ops.dilated import dilated_conv
@@ -18,11 +20,15 @@ from jaxconv.ops.standard import conv
 from jaxconv.ops.transpose import transpose_conv
 from jaxconv.weights.pretrained import load_pretrained
 
+__version__ = "0.2.0"
+
 __all__ = [
+    "BatchNorm",
     "Conv",
     "DepthwiseConv",
     "DepthwiseSeparableConv",
     "DilatedConv",
+    "Dropout",
     "PointwiseConv",
     "S9Net",
     "SpatiallySeparableConv",
@@ -31,6 +37,7 @@ __all__ = [
     "depthwise_conv",
     "depthwise_separable_conv",
     "dilated_conv",
+    "keep_freed_memory",
     "load_pretrained",
     "pointwise_conv",
     "spatially_separable_conv",

@@ -1,4 +1,4 @@
-"""``python -m jaxconv VERB``; see `cli.py`."""
+"""`python -m jaxconv VERB`; see `jaxconv/cli/program.py`."""
 
 import sys
 

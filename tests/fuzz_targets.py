@@ -7,14 +7,18 @@ product would.
 import gzip
 import json
 import struct
+import zipfile
 import zlib
+from pathlib import Path
 
 import cifar_files
 import numpy as np
 
 from jaxconv.augment.pipeline import parse_pipeline
-from jaxconv.command_line import config_parser, parse_command_line
-from jaxconv.config import ConfigError, from_json_dict, to_json_dict
+from jaxconv.cli.config.command_line import parse_command_line
+from jaxconv.cli.config.error import ConfigError
+from jaxconv.cli.config.json_form import from_json_dict, to_json_dict
+from jaxconv.cli.verbs.train import train_parser
 from jaxconv.data import archive
 from jaxconv.data.archive import read_archive
 from jaxconv.data.cache import FILES, MANIFEST, load_cache, save_cache
@@ -22,7 +26,7 @@ from jaxconv.data.dataset import Split
 from jaxconv.data.python_batch import parse_python_batch
 from jaxconv.interop.files import load_state_dict, save_state_dict
 from jaxconv.interop.torch import s9_variables
-from jaxconv.report import run_dir
+from jaxconv.runs import run_dir
 
 NUMBERS = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 1 << 62)
 
@@ -174,6 +178,29 @@ class Safetensors:
             assert isinstance(array, np.ndarray)
 
 
+class TorchZip:
+    """A .pt file of PyTorch's: damaged as it is, or its pickle in a whole zip."""
+
+    def __init__(self, place):
+        stored = Path(__file__).parent / "torch_results" / "weights.pt"
+        self.path, self.whole = place / "weights.pt", stored.read_bytes()
+        with zipfile.ZipFile(stored) as archive:
+            self.entries = {name: archive.read(name) for name in archive.namelist()}
+
+    def __call__(self, source):
+        if source.random() < 0.3:
+            self.path.write_bytes(mutated(self.whole, source))
+        else:
+            name = source.choice(["weights/data.pkl"] * 9 + [*self.entries])
+            damaged = self.entries | {name: mutated(self.entries[name], source)}
+            with zipfile.ZipFile(self.path, "w") as archive:
+                for name, content in damaged.items():
+                    archive.writestr(name, content)
+        for array in load_state_dict(self.path).values():
+            assert isinstance(array, np.ndarray)
+            assert array.nbytes <= len(self.whole)
+
+
 class StateDict:
     """The names and shapes of an S9's weights, one of them changed."""
 
@@ -202,7 +229,7 @@ class StateDict:
 
 def whole_config(*flags):
     argv = ["--config", "configs/s9.py", *flags]
-    return parse_command_line(config_parser("train.py", "doc"), argv)[0]
+    return parse_command_line(train_parser("train", "doc"), argv)[0]
 
 
 class CommandLine:

@@ -9,7 +9,9 @@ import os
 import sys
 import time
 
-import train
+from jaxconv import cli
+from jaxconv.cli import training_run
+from jaxconv.cli.build import training as build
 
 
 def main(marks, *argv):
@@ -18,7 +20,7 @@ def main(marks, *argv):
     def mark(phase, step):
         os.write(file, f"{time.monotonic()} {phase} {step}\n".encode())
 
-    fit_here = train.fit_here
+    fit_here = training_run.fit_here
 
     def marked_fit(*given, **options):
         mark_training(mark)
@@ -26,25 +28,25 @@ def main(marks, *argv):
         mark("report", 0 if state is None else int(state.step))
         return state
 
-    train.fit_here = marked_fit
+    training_run.fit_here = marked_fit
     mark("start-up", 0)
-    return train.main(argv)
+    return cli.main(["train", *argv])
 
 
 def mark_training(mark):
     """Wraps what `fit` is given: the steps, the evaluation and the checkpoints."""
-    from jaxconv import build
     from jaxconv.training.checkpoint import Checkpoints
 
     build_training, save = build.build_training, Checkpoints.save
 
     def marked_build(*given, **options):
         training = build_training(*given, **options)
+        course = training.course
         phases = iter(["compilation"])  # what the first call of a process is
 
         def run_epoch(state, tally, epoch, done):
-            begun = epoch * training.steps_per_epoch + done
-            for now in training.run_epoch(state, tally, epoch, done):
+            begun = epoch * course.steps_per_epoch + done
+            for now in course.run_epoch(state, tally, epoch, done):
                 yield now
                 begun += 1
                 mark("training", begun)
@@ -55,9 +57,9 @@ def mark_training(mark):
 
         def evaluate(state):
             mark("evaluation", int(state.step))
-            return training.evaluate(state)
+            return course.evaluate(state)
 
-        return training._replace(run_epoch=first_marked, evaluate=evaluate)
+        return training._replace(course=course._replace(run_epoch=first_marked, evaluate=evaluate))
 
     def marked_save(self, step, *args, **kwargs):
         mark("save", step)

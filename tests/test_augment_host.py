@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from jaxconv.augment.host import make_host_augment, make_host_normalize
+from jaxconv.augment.host import AugmentationError, make_host_augment, make_host_normalize
 from jaxconv.augment.pipeline import Transform, parse_pipeline
 
 PIPELINE = parse_pipeline(
@@ -115,3 +115,13 @@ assert "tensorflow" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_image_that_a_pipeline_fails_on_is_a_line():
+    """albumentations, OpenCV and what they call raise whatever the mistake happens to cause."""
+    spec = [("RandomCrop", {"height": 64, "width": 64})]
+    augment = make_host_augment(parse_pipeline(spec, engine="albumentations"), seed=0)
+    with pytest.raises(AugmentationError) as caught:
+        augment(IMAGES, 0, INDICES)
+    assert str(caught.value).startswith("albumentations can't augment an image [16, 16, 3] by this")
+    assert str(caught.value).isprintable()

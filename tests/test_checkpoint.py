@@ -1,5 +1,9 @@
 """Checkpoints: what is kept, what is believed, and what one line says about the rest."""
 
+import contextlib
+import json
+import logging
+import os
 import random
 import shutil
 import subprocess
@@ -13,7 +17,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxconv.training.checkpoint import CheckpointDamaged, CheckpointError, Checkpoints
+from jaxconv.training.checkpoint import (
+    CheckpointDamaged,
+    CheckpointError,
+    Checkpoints,
+    hushed,
+)
 
 
 def tree(seed, width=40):
@@ -275,7 +284,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from jaxconv.training.checkpoint import CheckpointError, Checkpoints
+from jaxconv.training.checkpoint import CheckpointError, Checkpoints, hushed
 checkpoints = Checkpoints(Path(sys.argv[1]))
 noise = np.random.default_rng(0).standard_normal(50_000).astype(np.float32)
 checkpoints.save(1, noise)
@@ -283,8 +292,9 @@ checkpoints.close()
 checkpoints = Checkpoints(Path(sys.argv[1]))
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
-    checkpoints.save(2, noise)
-    checkpoints.close()
+    with hushed():
+        checkpoints.save(2, noise)
+        checkpoints.close()
 except CheckpointError as error:
     sys.exit(f"error: {error}")
 """
@@ -308,3 +318,121 @@ def test_a_disk_that_is_full_is_one_line_and_the_process_ends(tmp_path):
     assert (checkpoints.latest_step, steps_in(tmp_path)) == (1, [1])
     checkpoints.restore_latest(np.zeros(50_000, np.float32))
     checkpoints.close()
+
+
+def metadata_of(directory, **changes):
+    file = directory / "_CHECKPOINT_METADATA"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+STRANGE = {
+    "later than any year": lambda place: metadata_of(place, commit_timestamp_nsecs=10**40),
+    "before any year": lambda place: metadata_of(place, init_timestamp_nsecs=-(10**30)),
+    "times of text": lambda place: metadata_of(place, commit_timestamp_nsecs="1"),
+    "a list": lambda place: (place / "_CHECKPOINT_METADATA").write_text("[]"),
+    "nested": lambda place: (place / "_CHECKPOINT_METADATA").write_text("[" * 100_000),
+    "a pipe": lambda place: pipe_at(place / "_CHECKPOINT_METADATA"),
+    "metrics of a pipe": lambda place: pipe_at(place / "metrics" / "metrics"),
+    "a link": lambda place: link_at(place / "default" / "_METADATA"),
+}
+
+
+def pipe_at(file):
+    file.unlink()
+    os.mkfifo(file)
+
+
+def link_at(file):
+    outside = file.rename(file.parents[3] / "outside")
+    file.symlink_to(outside)
+
+
+@pytest.mark.parametrize("kind", STRANGE)
+def test_what_orbax_would_fail_at_or_wait_for_is_set_aside(copy_of_two, kind, capsys):
+    STRANGE[kind](copy_of_two / "2")
+    with pytest.raises(CheckpointDamaged, match=r"/2 can't be read \(.*training sets it aside"):
+        Checkpoints(copy_of_two, read_only=True)
+    assert latest(copy_of_two) == 1
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.endswith("; it is now damaged-2, and the one before it is used")
+
+
+def test_a_directory_that_leads_out_of_the_run_is_refused(two, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoints").symlink_to(two)
+    with pytest.raises(OSError, match="a link that leads out of"):
+        Checkpoints(tmp_path / "run" / "checkpoints")
+    assert steps_in(two) == [1, 2]
+
+
+def test_a_link_where_damage_is_put_is_removed_and_not_followed(copy_of_two, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").touch()
+    (copy_of_two / "damaged-2").symlink_to(tmp_path / "mine")
+    (copy_of_two / "2" / "_CHECKPOINT_METADATA").write_text("{")
+    assert latest(copy_of_two) == 1
+    assert (tmp_path / "mine" / "file").exists()
+    assert not (copy_of_two / "damaged-2").is_symlink()
+
+
+@pytest.mark.parametrize("best", [False, True])
+def test_a_checkpoint_that_goes_while_it_is_looked_at_is_another_one(copy_of_two, best):
+    """As where the run that it belongs to trains on, and keeps two."""
+    checkpoints = Checkpoints(copy_of_two, read_only=True)
+    shutil.copytree(copy_of_two / "2", copy_of_two / "3")
+    shutil.rmtree(copy_of_two / "2")
+    step, restored = checkpoints.restore_chosen(LIKE, best=best)
+    assert step == 3
+    chex.assert_trees_all_equal(restored, tree(2))
+    checkpoints.close()
+
+
+def test_a_damaged_one_that_stays_is_told_at_once(copy_of_two):
+    checkpoints = Checkpoints(copy_of_two, read_only=True)
+    (copy_of_two / "2" / "_CHECKPOINT_METADATA").write_text("{")
+    with pytest.raises(CheckpointDamaged, match=r"/2 (can't be read|does not hold what)"):
+        checkpoints.restore_chosen(LIKE)
+    checkpoints.close()
+
+
+def test_an_empty_directory_has_none_to_choose(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    with pytest.raises(CheckpointError, match="holds no whole checkpoint; train there first"):
+        checkpoints.restore_chosen(LIKE)
+    checkpoints.close()
+
+
+def test_orbax_says_nothing_of_its_own(copy_of_two, caplog):
+    checkpoints = Checkpoints(copy_of_two)
+    checkpoints.save(3, tree(3))
+    checkpoints.wait()
+    checkpoints.restore_latest(LIKE)
+    checkpoints.close()
+    checkpoints = Checkpoints(copy_of_two, read_only=True)
+    checkpoints.restore_chosen(LIKE, best=True)
+    checkpoints.close()
+    assert [record.getMessage() for record in caplog.records] == []
+
+
+def process_wide():
+    loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
+    return sys.excepthook, sys.unraisablehook, [list(logger.filters) for logger in loggers]
+
+
+def test_nothing_of_the_process_is_changed_for_longer_than_it_is_needed(copy_of_two):
+    """Its hooks and its loggers are the user's."""
+    before = process_wide()
+    checkpoints = Checkpoints(copy_of_two)
+    assert process_wide() == before
+    checkpoints.save(3, tree(3), test_accuracy=13.0)
+    assert process_wide() == before
+    checkpoints.wait()
+    checkpoints.restore(3, LIKE)
+    (copy_of_two / "3" / "_CHECKPOINT_METADATA").write_text("{")
+    checkpoints.restore_latest(LIKE)
+    checkpoints.close()
+    with hushed(), hushed():
+        assert process_wide() != before
+    with contextlib.suppress(ZeroDivisionError), hushed():
+        raise ZeroDivisionError
+    assert process_wide() == before

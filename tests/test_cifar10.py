@@ -1,9 +1,13 @@
 """Where CIFAR-10 is looked for, in which order, and what is said when a place fails."""
 
+import contextlib
+import os
 import shutil
 import socket
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import cifar_files
 import numpy as np
@@ -11,7 +15,12 @@ import pytest
 from cifar_files import archive_in, assert_holds_the_data, load, remote, tfds_in
 
 from jaxconv.data import tfds_builder
-from jaxconv.data.dataset import DataUnavailable
+from jaxconv.data.dataset import (
+    DataCorrupt,
+    DataUnavailable,
+    NotInGivenFolder,
+    first_available,
+)
 from jaxconv.data.tfds_directory import find_tfds_directory
 
 
@@ -31,13 +40,22 @@ def test_an_archive_comes_before_a_tfds_directory_and_the_cache_before_both(plac
     path = archive_in(data)
     from_archive = load(data, cache_dir=places / "b")
     assert from_archive.origin == f"archive {path}"
-    shutil.rmtree(data)
-    data.mkdir()
     from_cache = load(data, cache_dir=places / "b")
     assert from_cache.origin == f"decoded cache {places / 'b'}, made from archive {path}"
     assert isinstance(from_cache.train.images, np.memmap)
     for dataset in (from_tfds, from_archive, from_cache):
         assert_holds_the_data(dataset)
+
+
+def test_a_cache_does_not_excuse_a_given_folder_that_has_no_data(places):
+    archive_in(places / "data")
+    load(places / "data", cache_dir=places / "cache")
+    shutil.rmtree(places / "data")
+    (places / "data").mkdir()
+    with pytest.raises(NotInGivenFolder, match="leave it out to take the decoded cache") as caught:
+        load(places / "data", cache_dir=places / "cache")
+    assert caught.value.exit_code == 2
+    assert load(cache_dir=places / "cache").origin.startswith("decoded cache")
 
 
 def test_tfds_directories_are_found_in_the_environment_and_at_home(places, monkeypatch):
@@ -63,6 +81,7 @@ def test_relative_paths_and_a_tilde_are_understood(places, monkeypatch):
     dataset = load("data", cache_dir="cache")
     assert dataset.origin == f"archive {path}"
     (places / "home").mkdir()
+    archive_in(places / "home")
     assert load("~", cache_dir="cache").origin.startswith(f"decoded cache {places / 'cache'}")
 
 
@@ -73,23 +92,43 @@ def test_every_place_that_was_tried_is_named_with_the_remedy(places, monkeypatch
     monkeypatch.setenv("TFDS_DATA_DIR", str(places / "env"))
     with pytest.raises(DataUnavailable) as caught:
         load(places / "data")
-    assert str(caught.value) == (
-        f"cifar10 is not at hand (no archive in {places / 'data'}; "
-        f"no tfds directory {places / 'data' / 'cifar10'}; "
-        f"no tfds directory {places / 'env' / 'cifar10'}; "
-        f"no tfds directory {places / 'home' / 'tensorflow_datasets' / 'cifar10'}; "
+    remedy = (
         "data.download is false): put cifar-10-binary.tar.gz into a folder and name the folder "
         "with data.dir, set TFDS_DATA_DIR, or allow data.download"
     )
-    with pytest.raises(DataUnavailable, match=r"no archive, as data\.dir is not given"):
+    assert str(caught.value) == (
+        f"cifar10 is not at hand (no archive in {places / 'data'}; "
+        f"no tfds directory {places / 'data' / 'cifar10'}; {remedy}"
+    )
+    with pytest.raises(DataUnavailable) as caught:
         load()
+    assert str(caught.value) == (
+        "cifar10 is not at hand (no archive, as data.dir is not given; "
+        f"no tfds directory {places / 'env' / 'cifar10'}; "
+        f"no tfds directory {places / 'home' / 'tensorflow_datasets' / 'cifar10'}; {remedy}"
+    )
 
 
-@pytest.mark.parametrize("kind", ["missing", "file"])
+def test_a_folder_that_was_given_is_the_only_one_and_no_other_data_take_its_place(places):
+    """Neither CIFAR-10 from elsewhere nor drawn shapes: somebody has mistaken a path."""
+    tfds_in(places / "home" / "tensorflow_datasets")
+    given = {
+        "cifar10": lambda: load(places / "data"),
+        "shapes10": lambda: pytest.fail("another data set was asked for"),
+    }
+    with pytest.raises(DataUnavailable, match=r"^cifar10 is not at hand \(no archive in .*data;"):
+        first_available(given)
+
+
+@pytest.mark.parametrize("kind", ["missing", "file", "nul", "loop", "~nobody-of-that-name"])
 def test_a_given_folder_must_exist(places, kind):
     wrong = places / "wrong"
     if kind == "file":
         wrong.touch()
+    elif kind == "loop":
+        wrong.symlink_to(wrong)
+    elif kind != "missing":
+        wrong = f"{kind[:1]}{kind[1:]}/wrong".replace("nul", "\0")
     with pytest.raises(
         DataUnavailable, match=r"data\.dir '.*wrong' is not an existing folder: put"
     ):
@@ -167,3 +206,107 @@ def test_an_unfinished_preparation_is_no_tfds_directory(places):
     directory = tfds_in(places / "data")
     directory.rename(directory.with_name("incomplete.ABCDEF_3.0.2"))
     assert find_tfds_directory(places / "data") is None
+
+
+# What may not be read, and what is no plain file
+
+
+@pytest.fixture
+def somebody_else(places, monkeypatch):
+    """A context in which this process may read only what everybody may, even where it is root's."""
+    with tempfile.TemporaryDirectory() as folder:  # not tmp_path, which is root's alone
+        os.chmod(folder, 0o755)
+        other = Path(folder)
+        monkeypatch.setenv("HOME", str(other / "home"))
+        monkeypatch.setenv("XDG_CACHE_HOME", str(other / "caches"))
+        (other / "data").mkdir()
+
+        @contextlib.contextmanager
+        def as_somebody_else():
+            before = os.geteuid()
+            os.seteuid(65534 if before == 0 else before)
+            try:
+                yield other
+            finally:
+                os.seteuid(before)
+
+        yield other, as_somebody_else
+
+
+@pytest.mark.parametrize("locked", [".", "cifar10", "cifar10/3.0.2/dataset_info.json"])
+def test_a_tfds_directory_that_may_not_be_read_is_passed_over(somebody_else, locked, monkeypatch):
+    other, as_somebody_else = somebody_else
+    first = tfds_in(other / "env")
+    monkeypatch.setenv("TFDS_DATA_DIR", str(other / "env"))
+    with as_somebody_else():
+        assert load(cache_dir=other / "a").origin == f"tfds directory {first}"
+    os.chmod(other / "env" / locked, 0)
+    at_home = tfds_in(other / "home" / "tensorflow_datasets")
+    with as_somebody_else():
+        assert load(cache_dir=other / "b").origin == f"tfds directory {at_home}"
+    os.chmod(at_home / "dataset_info.json", 0)
+    with as_somebody_else(), pytest.raises(DataUnavailable, match=r"cannot be read") as told:
+        load(cache_dir=other / "c")
+    assert "truncated or corrupt" not in str(told.value)
+
+
+def test_an_archive_that_may_not_be_read_is_not_called_damaged(somebody_else):
+    other, as_somebody_else = somebody_else
+    path = archive_in(other / "data")
+    os.chmod(path, 0)
+    with (
+        as_somebody_else(),
+        pytest.raises(DataUnavailable, match=rf"{path} cannot be read \(Permission denied\)"),
+    ):
+        load(other / "data")
+
+
+def test_a_folder_that_may_not_be_read_is_told(somebody_else):
+    other, as_somebody_else = somebody_else
+    os.chmod(other / "data", 0)
+    with (
+        as_somebody_else(),
+        pytest.raises(
+            DataUnavailable, match=r"data\.dir '.*' cannot be read \(Permission denied\): put"
+        ),
+    ):
+        load(other / "data")
+
+
+def test_a_cache_that_may_not_be_read_is_not_called_damaged(somebody_else, caplog):
+    other, as_somebody_else = somebody_else
+    archive_in(other / "data")
+    load(other / "data")
+    os.chmod(other / "caches" / "jaxconv" / "cifar10" / "manifest.json", 0)
+    with as_somebody_else():
+        assert_holds_the_data(load(other / "data"))
+    first, *_ = caplog.records
+    assert "manifest.json cannot be read (Permission denied); made anew" in first.getMessage()
+    with as_somebody_else(), pytest.raises(DataUnavailable, match=r"cannot be read .*made anew: c"):
+        load()
+
+
+def test_a_user_without_a_home_needs_none(places, monkeypatch):
+    def without(*_):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", without)
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    archive_in(places / "data")
+    assert_holds_the_data(load(places / "data"))
+    with pytest.raises(DataUnavailable, match=r"no download, as there is no home for it"):
+        load(download=True)
+
+
+@pytest.mark.parametrize(
+    "name", ["cifar-10-binary.tar.gz", "cifar10/3.0.2/dataset_info.json", "cifar10/3.0.2/shard"]
+)
+def test_a_pipe_is_refused_and_not_waited_for(places, name):
+    path = places / "data" / name
+    if name.endswith("shard"):
+        path = next(tfds_in(places / "data").glob("cifar10-train*"))
+        path.unlink()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(path)
+    with pytest.raises(DataCorrupt, match=rf"{path} is truncated or corrupt"):
+        load(places / "data")

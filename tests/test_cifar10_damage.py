@@ -1,5 +1,7 @@
 """What is said of damaged CIFAR-10 files, and what is done about them."""
 
+import contextlib
+import io
 import itertools
 import logging
 import os
@@ -10,6 +12,7 @@ from pathlib import Path
 import cifar_files
 import pytest
 from cifar_files import archive_in, assert_holds_the_data, load, tfds_in
+from PIL import Image
 
 from jaxconv.data.dataset import DataCorrupt, DataUnavailable
 
@@ -191,3 +194,71 @@ def test_a_damaged_cache_gives_its_images_or_an_error(places, count, record_prop
     told = damages_told(files, count, load)
     assert told > 0.9 * count
     record_property("faults: cache", f"{count} damages, {told} refused, the others harmless")
+
+
+# A tfds directory from somebody else
+
+
+@pytest.mark.parametrize("name", ["dataset_info.json", "features.json"])
+def test_no_description_of_a_tfds_directory_can_run_code(places, monkeypatch, name):
+    """tfds would import the modules that the descriptions name, from the folder one works in."""
+    directory = tfds_in(places / "data")
+    file, module = directory / name, f"evil_{name.partition('.')[0]}"
+    (places / f"{module}.py").write_text(
+        f"import pathlib; pathlib.Path({str(places / 'ran')!r}).touch()\nclass X: pass\n"
+    )
+    monkeypatch.syspath_prepend(places)
+    text = re.sub(
+        r'("(?:pythonClassName|moduleName)": )"[^"]*"', rf'\1"{module}.X"', file.read_text()
+    )
+    assert module in text
+    file.write_text(text)
+    with contextlib.suppress(DataCorrupt):
+        assert_holds_the_data(load(places / "data"))
+    assert not (places / "ran").exists()
+
+
+def rewritten(directory, change):
+    """The first shard with `change(fields)` done to each of its examples."""
+    from array_record.python.array_record_module import ArrayRecordReader, ArrayRecordWriter
+    from tensorflow_datasets.proto import tf_example_pb2
+
+    shard = _shard(directory)
+    records = ArrayRecordReader(str(shard)).read_all()
+    writer = ArrayRecordWriter(str(shard), "group_size:1")
+    for record in records:
+        example = tf_example_pb2.Example.FromString(record)
+        change(example.features.feature)
+        writer.write(example.SerializeToString())
+    writer.close()
+
+
+def picture(kind, size=(32, 32), mode="RGB"):
+    out = io.BytesIO()
+    Image.new(mode, size).save(out, kind)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        (
+            "image",
+            picture("PNG", (4000, 4000)),
+            r"an image of \(4000, 4000\) pixels, RGB, expected",
+        ),
+        ("image", picture("PNG", mode="L"), r"pixels, L, expected 32 x 32 RGB"),
+        ("image", picture("EPS"), "cannot identify image file"),  # Pillow would start Ghostscript
+        ("label", 10, "has the label 10, expected 0 to 9"),
+        ("label", -1, "has the label -1, expected 0 to 9"),
+    ],
+    ids=["large", "grey", "eps", "10", "-1"],
+)
+def test_examples_that_are_not_cifar10s_are_refused(places, name, value, message):
+    def change(fields):
+        kind = fields[name].int64_list if type(value) is int else fields[name].bytes_list
+        kind.value[:] = [value]
+
+    rewritten(tfds_in(places / "data"), change)
+    with pytest.raises(DataCorrupt, match=message):
+        load(places / "data")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jaxconv import cli
-from jaxconv.cli.parsers import DEFAULT_CONFIG
+from jaxconv.cli.config.file import DEFAULT_CONFIG
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = [
@@ -19,6 +19,7 @@ SMALL = [
     "--config.data.train_limit=48",
     "--config.data.test_limit=40",
 ]
+TRANSFORMS = "--config.augment.transforms=(({}),)"
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -125,10 +126,10 @@ def test_misclassified_images_are_drawn(workdir, tmp_path, monkeypatch, capsys):
     [
         (
             [],
-            "no verb given; expected one of summary, costs, animate, stats, samples",
+            "no verb given; expected one of train, summary, costs, animate, explore, stats",
         ),
         (["sumary"], "sumary: unknown verb; did you mean summary?"),
-        (["dance"], "dance: unknown verb; expected one of summary, costs, animate"),
+        (["dance"], "dance: unknown verb; expected one of train, summary, costs, animate"),
         (["summary", "--columns", "flops"], "--columns flops: unknown column 'flops'; expected"),
         (["summary", "more"], "unrecognized arguments: more; python -m jaxconv summary --help"),
         (["stats", "--config", "nowhere.txt"], "--config nowhere.txt: no such file"),
@@ -136,6 +137,14 @@ def test_misclassified_images_are_drawn(workdir, tmp_path, monkeypatch, capsys):
         (["stats", "--out", "x.png"], "--out: unknown; expected one of --config.augment.engine"),
         (["samples", "--out", "x.jpg"], "--out x.jpg: expected a name that ends in .png"),
         (["augmentations", "--config.augment.transforms=(('Flop', {}),)"], "Flop"),
+        (
+            ["augmentations", *SMALL, TRANSFORMS.format("'RandomCrop',{'height':64,'width':64}")],
+            "64",
+        ),
+        (
+            ["augmentations", *SMALL, TRANSFORMS.format("'Normalize',{'mean':(1,1,1,1,1)}")],
+            "3 chann",
+        ),
         (["evaluate", "--workdir", "a", "--weights", "b.safetensors"], "one network at a time"),
         (["evaluate", "--config.data.source=cifar10"], "did you mean --config.data.sources?"),
     ],

@@ -4,20 +4,19 @@ import json
 import re
 import sys
 import textwrap
+from functools import partial
 
 import pytest
 from ml_collections import ConfigDict
 
-from jaxconv.command_line import config_parser, field_comments, override, parse_command_line
-from jaxconv.config import (
-    RULES,
-    ConfigError,
-    field_paths,
-    from_json_dict,
-    load_config,
-    to_json_dict,
-    validate,
-)
+from jaxconv.cli.config.command_line import parse_command_line
+from jaxconv.cli.config.error import ConfigError
+from jaxconv.cli.config.field_help import field_comments
+from jaxconv.cli.config.fields import RULES, field_paths, validate
+from jaxconv.cli.config.file import CONFIGS, config_path, load_config
+from jaxconv.cli.config.json_form import from_json_dict, to_json_dict
+from jaxconv.cli.config.overrides import override
+from jaxconv.cli.verbs.train import train_parser
 
 CONFIG = '''
 """A small experiment."""
@@ -57,15 +56,15 @@ def config_file(tmp_path):
     return path
 
 
+def read_with(path, *argv):
+    """Reads a command line that names the config at `path`."""
+    return parse_command_line(train_parser("train", "Trains."), ["--config", str(path), *argv])
+
+
 @pytest.fixture
 def read(config_file):
     """Reads a command line that names the small config."""
-
-    def read(*argv):
-        parser = config_parser("train.py", "Trains.")
-        return parse_command_line(parser, ["--config", str(config_file), *argv])
-
-    return read
+    return partial(read_with, config_file)
 
 
 def test_a_config_is_read_locked_and_unchanged(read):
@@ -158,7 +157,10 @@ def test_the_workdir_is_made_absolute(read, tmp_path, monkeypatch):
         ("--config.zzz=1", "--config.zzz=1: unknown; expected one of --config.augment.tr"),
         ("--config.data=1", "--config.data: a group of fields; name one of --config.data.dir"),
         ("--config.seed", "--config.seed: it has no value; write --config.seed=VALUE"),
-        ("--workdir", "--workdir: expected one argument; train.py --help says what it takes"),
+        (
+            "--workdir",
+            "--workdir: expected one argument; python -m jaxconv train --help says",
+        ),
         ("--config.seed=", "--config.seed=: expected a whole number, such as 0"),
         ("--config.batch_size=1.5", "expected a whole number, such as 512"),
         ("--config.batch_size=None", "expected a whole number, such as 512"),
@@ -170,7 +172,10 @@ def test_the_workdir_is_made_absolute(read, tmp_path, monkeypatch):
         ("--config.max_lr=nan", "config.max_lr=nan: expected a number above 0"),
         ("--config.data.download=yes", "--config.data.download=yes: expected true or false"),
         ("--config.data.train_limit=x", "expected a whole number, or None"),
-        ("--config.data.test_limit=0", "expected a whole number of at least 1, or None for all"),
+        (
+            "--config.data.test_limit=0",
+            "at least 1 and below 2147483648, or None for all",
+        ),
         ("--config.image_hw=32", "expected 2 whole numbers with commas between, such as 32,32"),
         ("--config.image_hw=1,2,3", "expected 2 whole numbers with commas between"),
         ("--config.image_hw=1,2.5", "expected 2 whole numbers with commas between"),
@@ -198,19 +203,22 @@ def test_a_mistake_is_one_line_that_says_what_to_do(read, argument, message):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ([], "no --config given; name a config file, as in --config configs/s9.py"),
+        ([], "no --config given; name a config, as in --config s9, or a config file"),
         (["--workdir", "x"], "no --config given"),
         (["--config.seed=1"], "no --config given"),
         (["config.seed=1"], "no --config given"),
         (["--confg", "configs/s9.py"], "--confg: unknown; did you mean --config?"),
         (["config=configs/s9.py"], "config=configs/s9.py: unknown; did you mean --config?"),
-        (["--config"], "--config: expected one argument; train.py --help says what it takes"),
+        (
+            ["--config"],
+            "--config: expected one argument; python -m jaxconv train --help says",
+        ),
         (["--config", "nowhere/x.py"], "--config nowhere/x.py: no such file; name a Python file"),
     ],
 )
 def test_a_command_line_without_a_config_is_refused(argv, message):
     with pytest.raises(ConfigError) as caught:
-        parse_command_line(config_parser("train.py", "Trains."), argv)
+        parse_command_line(train_parser("train", "Trains."), argv)
     assert message in str(caught.value)
 
 
@@ -235,14 +243,55 @@ def test_a_config_file_that_fails_is_named_with_its_line(tmp_path, source, messa
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_file_suggests_its_neighbour(config_file):
+def test_a_missing_file_suggests_its_neighbour_or_what_is_installed(config_file):
     with pytest.raises(ConfigError, match=rf"no such file; did you mean {config_file}\?"):
-        load_config(config_file.with_name("smal.py"))
+        config_path(str(config_file.with_name("smal.py")))
+    with pytest.raises(ConfigError, match=r"no such file; did you mean s9_quick, which is instal"):
+        config_path("elsewhere/s9_quick.py")
+
+
+def test_a_name_is_looked_up_among_the_installed_and_a_path_is_a_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s9.py").write_text(CONFIG)
+    assert config_path("s9") == CONFIGS / "s9.py"
+    assert config_path("s9.py").resolve() == tmp_path / "s9.py"
+    with pytest.raises(ConfigError, match=r"s9_quik: no config .* did you mean s9_quick\?"):
+        config_path("s9_quik")
+    with pytest.raises(ConfigError, match="expected own_images, s9, s9_laptop, s9_quick"):
+        config_path("zzz")
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in CONFIGS.glob("[!_]*.py")))
+def test_an_installed_config_keeps_the_rules_and_needs_no_clone(name):
+    """In a wheel it is `jaxconv.configs.NAME`: a package `configs` would be the user's own."""
+    path = config_path(name)
+    validate(load_config(path))
+    assert not re.search(r"^\s*(from|import) configs", path.read_text(), re.MULTILINE)
+    assert set(field_comments(path)) >= set(field_paths(load_config(path)))
+
+
+def test_a_config_takes_from_its_neighbours_its_project_and_those_installed(tmp_path, monkeypatch):
+    """A user's project may have a package of the same name as ours."""
+    configs = tmp_path / "project" / "configs"
+    configs.mkdir(parents=True)
+    (configs / "__init__.py").touch()
+    (configs / "small.py").write_text(CONFIG)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for number, line in enumerate(("from . import small", "from configs import small")):
+        path = configs / f"mine{number}.py"
+        path.write_text(f"{line}\n\n\ndef get_config():\n    return small.get_config()\n")
+        monkeypatch.setattr(
+            sys, "modules", {k: v for k, v in sys.modules.items() if k[:7] != "configs"}
+        )
+        monkeypatch.chdir(elsewhere)
+        assert load_config(path).image_hw == (32, 32)
+        assert field_comments(path)["max_lr"] == "the peak"
 
 
 def test_a_folder_and_a_file_of_another_kind_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="no such file"):
-        load_config(tmp_path)
+        config_path(str(tmp_path))
     (tmp_path / "s9.json").write_text("{}")
     with pytest.raises(ConfigError, match=r"not a Python file; its name must end in .py"):
         load_config(tmp_path / "s9.json")
@@ -252,14 +301,16 @@ def test_a_default_of_none_without_a_type_cannot_be_overridden(tmp_path):
     path = tmp_path / "untyped.py"
     path.write_text(CONFIG.replace("config.seed = 0", "config.seed = None"))
     with pytest.raises(ConfigError, match=r"config.seed: its default None does not say its type"):
-        parse_command_line(config_parser("t", ""), ["--config", str(path), "--config.seed=1"])
+        parse_command_line(
+            train_parser("train", "Trains."), ["--config", str(path), "--config.seed=1"]
+        )
 
 
 def test_a_value_in_the_file_is_checked_too(tmp_path):
     path = tmp_path / "wrong.py"
     path.write_text(CONFIG.replace("batch_size = 512", 'batch_size = "512"'))
     with pytest.raises(ConfigError, match=r"config.batch_size='512': expected a whole number"):
-        parse_command_line(config_parser("train.py", ""), ["--config", str(path)])
+        read_with(path)
 
 
 @pytest.mark.parametrize(
@@ -338,16 +389,16 @@ def test_help_lists_every_field_with_type_default_and_comment(read, capsys):
 
 def test_help_without_a_config_says_how_to_see_the_fields(capsys):
     with pytest.raises(SystemExit) as caught:
-        parse_command_line(config_parser("train.py", "Trains."), ["--help"])
+        parse_command_line(train_parser("train", "Trains."), ["--help"])
     assert caught.value.code == 0
-    assert "with --config FILE, --help lists its fields as well" in capsys.readouterr().out
+    assert "with --config NAME, --help lists its fields as well" in capsys.readouterr().out
 
 
 def test_a_config_built_on_another_shows_its_comments_too(tmp_path, config_file):
     quick = tmp_path / "quick.py"
     quick.write_text(
         textwrap.dedent("""
-            from configs import small
+            from . import small
 
             def get_config():
                 config = small.get_config()

@@ -8,6 +8,11 @@ from variants import each_variant
 from jaxconv import (
     Conv,
     DepthwiseConv,
+    DepthwiseSeparableConv,
+    DilatedConv,
+    PointwiseConv,
+    SpatiallySeparableConv,
+    TransposeConv,
     conv,
     depthwise_conv,
     depthwise_separable_conv,
@@ -216,13 +221,38 @@ def test_output_padding_up_to_the_larger_of_stride_and_dilation_is_accepted():
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        (DepthwiseConv(6), r"depthwise kernel must be .* \(3, 3, 1, 6\)"),
-        (Conv(6, (3, 3, 3)), r"kernel_size must be an int or a pair of ints, got \(3, 3, 3\)"),
+        (DepthwiseConv(6), r"multiple of its 4 input channels, got features=6"),
+        (DepthwiseConv(8, multiplier=3), r"got features=8 and multiplier=3; give one of them"),
+        (DepthwiseConv(multiplier=0), r"multiplier must be an int of at least 1, got 0"),
+        (DepthwiseSeparableConv(6, multiplier=1.5), r"multiplier must be an int .* got 1\.5"),
+        (SpatiallySeparableConv(6, mid_features=0), r"features must be an int .* got 0"),
+        (Conv(6, (3, 3, 3, 3)), r"kernel_size must be .* one to three ints, got \(3, 3, 3, 3\)"),
+        (Conv(6, "33"), r"kernel_size must be an int or one to three ints, got '33'"),
+        (Conv(6, 1.5), r"kernel_size must be an int or one to three ints, got 1\.5"),
         (Conv(6, 0), r"kernel_size must be at least 1, got 0"),
+        (Conv(0), r"features must be an int of at least 1, got 0"),
+        (Conv(6.0), r"features must be an int of at least 1, got 6\.0"),
+        (PointwiseConv(True), r"features must be an int of at least 1, got True"),
+        (DilatedConv(-3), r"features must be an int of at least 1, got -3"),
         (Conv(6, groups=0), r"groups must be an int of at least 1, got 0"),
+        (Conv(6, groups=5), r"groups must divide .* groups=5 for 4 in and 6 out"),
         (Conv(7, groups=2), r"groups must divide .* groups=2 for 4 in and 7 out"),
+        (TransposeConv(6, groups=5), r"groups must divide .* groups=5 for 4 in and 6 out"),
     ],
 )
 def test_a_module_refuses_in_the_same_words(layer, message):
     with pytest.raises(ValueError, match=message):
         jax.eval_shape(lambda: layer.init(jax.random.key(0), jnp.zeros(X)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((2, 5, 6, 0), r"input channels must be an int of at least 1, got 0"),
+        ((5, 4), r"one to three axes of space, got shape \(5, 4\)"),
+        ((1, 2, 3, 4, 5, 6), r"one to three axes of space, got shape \(1, 2, 3, 4, 5, 6\)"),
+    ],
+)
+def test_a_module_refuses_an_x_that_is_no_map(shape, message):
+    with pytest.raises(ValueError, match=message):
+        jax.eval_shape(lambda: Conv(6).init(jax.random.key(0), jnp.zeros(shape)))

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
-from variants import VARIANTS, difference, each_sample, each_variant, make_layer
+from variants import VARIANTS, difference, each_use, each_variant, make_layer
 
 from jaxconv import (
     Conv,
@@ -15,11 +15,18 @@ from jaxconv import (
     PointwiseConv,
     SpatiallySeparableConv,
     TransposeConv,
+    transpose_conv,
 )
 
 
 def count(params):
     return sum(array.size for array in jax.tree.leaves(params))
+
+
+def halves(params):
+    """The parameters of each kernel, in the order of use."""
+    names = ("depth", "column", "row", "depthwise", "pointwise")
+    return [params] if "kernel" in params else [params[name] for name in names if name in params]
 
 
 def shapes_of(layer, x_shape, dtype=jnp.float32):
@@ -30,15 +37,52 @@ def shapes_of(layer, x_shape, dtype=jnp.float32):
     return y, variables["params"]
 
 
-@each_sample
+@each_use
 def test_parameters_are_the_kernels_and_the_output_is_the_functions(variant, sample):
     x, *kernels = sample.arrays(dtype=np.float32)
     layer = make_layer(variant, sample)
     _, params = shapes_of(layer, sample.x)
-    assert [kernel.shape for kernel in jax.tree.leaves(params)] == list(sample.kernels)
-    variables = {"params": jax.tree.unflatten(jax.tree.structure(params), kernels)}
+    assert [half["kernel"].shape for half in halves(params)] == list(sample.kernels)
+    assert len(jax.tree.leaves(params)) == len(kernels)
+    for half, kernel in zip(halves(params), kernels, strict=True):
+        half["kernel"] = kernel
+    variables = {"params": params}
     expected = variant.function(x, *kernels, **sample.options)
     np.testing.assert_array_equal(layer.apply(variables, x), expected)
+
+
+@pytest.mark.parametrize("multiplier", [None, 3])
+def test_a_multiplier_stands_for_the_features(multiplier):
+    x = jnp.ones((1, 5, 5, 4))
+    y, params = shapes_of(DepthwiseConv(multiplier=multiplier), x.shape)
+    assert (y.shape, params["kernel"].shape) == (
+        (1, 3, 3, 4 * (multiplier or 1)),
+        (3, 3, 1, 4 * (multiplier or 1)),
+    )
+
+
+def test_a_tuple_of_sizes_tells_that_x_has_no_batch():
+    assert shapes_of(Conv(6, (3, 3)), (7, 8, 4))[0].shape == (5, 6, 6)
+    assert shapes_of(Conv(6, (3,)), (7, 8, 4))[0].shape == (7, 6, 6)
+    assert shapes_of(Conv(6, 3), (7, 8, 4))[0].shape == (7, 6, 6)
+
+
+def test_a_transposed_module_takes_the_size_that_is_wanted():
+    layer, x = TransposeConv(5, 3, stride=2, padding=1), jnp.ones((2, 4, 5, 4))
+    variables = layer.init(jax.random.key(0), x)
+    expected = transpose_conv(
+        x, variables["params"]["kernel"], stride=2, padding=1, output_padding=(1, 0)
+    )
+    np.testing.assert_array_equal(layer.apply(variables, x, output_size=(8, 9)), expected)
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+@pytest.mark.parametrize("module", [variant.module for variant in VARIANTS])
+def test_an_int_follows_the_axes_of_x(module, axes):
+    layer = module(8) if module is not DepthwiseConv else module()
+    y, params = shapes_of(layer, (2, *(7, 8, 9)[:axes], 4))
+    assert y.ndim == axes + 2
+    assert {kernel.ndim for kernel in jax.tree.leaves(params)} == {axes + 2}
 
 
 @each_variant
@@ -69,8 +113,7 @@ def test_first_weights_are_uniform_as_in_pytorch(variant):
     layer = make_layer(variant, sample, use_bias=True)
     keys = jax.random.split(jax.random.key(2), 200)
     params = jax.jit(jax.vmap(lambda key: layer.init(key, jnp.zeros(sample.x))["params"]))(keys)
-    halves = [params] if "kernel" in params else list(params.values())
-    for half, shape in zip(halves, sample.kernels, strict=True):
+    for half, shape in zip(halves(params), sample.kernels, strict=True):
         bound = np.prod(shape[:3]) ** -0.5
         for name in ("kernel", "bias"):
             numbers = np.asarray(half[name]).ravel()

@@ -134,6 +134,15 @@ def test_an_archive_with_a_hostile_member_is_refused(tmp_path, member, message):
     _assert_corrupt(path, message)
 
 
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE], ids=["gnu", "pax"])
+def test_headers_that_follow_each_other_without_end_are_refused(tmp_path, kind):
+    """tarfile goes one call deeper for each, and would run out of stack."""
+    header = _member("x", type=kind, size=512).tobuf() + b"9 size=1\n".ljust(512, b"\0")
+    path = tmp_path / "cifar-10-binary.tar.gz"
+    path.write_bytes(gzip.compress(header * 2000 + bytes(1024), 1))
+    _assert_corrupt(path, "is truncated or corrupt")
+
+
 def test_an_archive_with_thousands_of_members_is_refused(tmp_path):
     members = {f"cifar-10-batches-bin/{index}": b"" for index in range(100)}
     path = cifar_files.write_archive(tmp_path / "cifar-10-binary.tar.gz", members)

@@ -21,14 +21,17 @@ import pytest
 from PIL import Image
 
 from jaxconv import cli
-from jaxconv.command_line import config_parser, parse_command_line
-from jaxconv.command_line.job_flags import add_job_flags, membership
+from jaxconv.cli.config.command_line import parse_command_line
+from jaxconv.cli.job_flags import membership
+from jaxconv.cli.verbs.train import train_parser
 from jaxconv.data.cache import save_cache
 from jaxconv.data.dataset import Split
+from jaxconv.weights.pretrained import PRETRAINED
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {
-    path.name: path.read_text("utf-8") for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]
+    path.relative_to(ROOT).as_posix(): path.read_text("utf-8")
+    for path in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]
 }
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 SMALL = [
@@ -37,6 +40,7 @@ SMALL = [
     "--config.batch_size=16",
     "--config.augment.transforms=(('Normalize', {'mean': (.5, .5, .5), 'std': (.2, .2, .2)}),)",
 ]
+OWN = "jaxconv train --config own_images --config.data.dir=photos"
 UNTRIED = "onnx"  # an environment of its own, from a registry
 
 
@@ -60,21 +64,40 @@ ALL = sorted(set(split_commands(blocks("bash"))))
 
 def kind(command: str) -> str | None:
     """Which rule a command falls under; None for none."""
+    here, train = r"(\.venv/bin/)?", r"(\.venv/bin/)?(python train\.py|jaxconv train)"
     rules = {
         r"python3 -m venv \.venv": "environment",
-        r"(\.venv/bin/)?pip install -e \S+": "installation",
-        r"(\.venv/bin/)?python -m pytest.*": "tests",
-        r"srun python train\.py .*": "SLURM",
-        r"(JAX_PLATFORMS=cpu )?python train\.py .* --coordinator .*": "one of several",
-        r"(\.venv/bin/)?python train\.py .*--help": "help",
-        r"(\.venv/bin/)?python train\.py --config .*": "training",
-        r"(\.venv/bin/)?python -m jaxconv .*": "verb",
+        rf"{here}pip install -e \S+": "installation",
+        rf"{here}pip (wheel|install --no-index) \S+ wheels \S+": "installation",
+        rf"{here}python -m pytest.*": "tests",
+        rf"{here}python -m sphinx .*": "site",
+        rf"{here}python -m benchmarks\.\w+ --help": "benchmark",
+        rf"srun {train} .*": "SLURM",
+        rf"(JAX_PLATFORMS=cpu )?{train} .* --coordinator .*": "one of several",
+        rf"{train} .*--help": "help",
+        rf"{train} --config .*": "training",
+        rf"{here}(python -m )?jaxconv explore": "window",
+        rf"{here}(python -m )?jaxconv .*": "verb",
     }
     return next((name for rule, name in rules.items() if re.fullmatch(rule, command)), None)
 
 
-def of_kind(*kinds: str) -> list[tuple[str, str]]:
-    return [(page, command) for page, command in ALL if kind(command) in kinds]
+def of_kind(*kinds: str) -> list[str]:
+    """The commands of these kinds; what several pages say is tried once."""
+    found = {" ".join(words(command)): command for _, command in ALL if kind(command) in kinds}
+    return sorted(found.values())
+
+
+def words(command: str) -> list[str]:
+    """The command without what is around it: `train` or a verb, then its arguments."""
+    around = (
+        r"^(JAX_PLATFORMS=cpu |srun )?(\.venv/bin/)?(python train\.py|python -m jaxconv|jaxconv)"
+    )
+    program = re.match(around, command)
+    if program is None:
+        return shlex.split(command)
+    trains = program[3] == "python train.py"
+    return ["train"] * trains + shlex.split(command[program.end() :].removesuffix("&"))
 
 
 @pytest.fixture(scope="module")
@@ -90,8 +113,15 @@ def home(tmp_path_factory):
     save_cache(folder / "cache" / "jaxconv" / "cifar10", *splits, origin="a test")
     for name in ("cat.png", "dog.jpg"):
         Image.fromarray(images[0]).resize((50, 40)).save(folder / name)
-    train(folder, "python train.py --config configs/s9_quick.py")
+    for number, name in enumerate(("apple", "banana", "cherry") * 8):
+        (folder / "photos" / name).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(images[number]).save(folder / "photos" / name / f"{number}.png")
+    (folder / "Downloads").mkdir()
+    (folder / "Downloads" / "cifar-10-binary.tar.gz").touch()  # the cache is read instead
+    for command in ("python train.py --config configs/s9_quick.py", OWN):
+        train(folder, command)
     shutil.copytree(folder / "runs" / "s9_quick", folder / "runs" / "other")
+    shutil.copy(PRETRAINED, folder / "s9.safetensors")
     return folder
 
 
@@ -103,7 +133,9 @@ def environment(folder: Path) -> dict[str, str]:
 
 def process(folder: Path, command: str, *more: str) -> subprocess.CompletedProcess:
     """The command as a real process of this Python."""
-    _, *arguments = shlex.split(command)
+    arguments = shlex.split(command)[1:]
+    if "jaxconv" in shlex.split(command)[0]:
+        arguments = ["-m", "jaxconv", *words(command)]
     done = subprocess.run(
         [sys.executable, *arguments, *more],
         cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=600,
@@ -114,7 +146,8 @@ def process(folder: Path, command: str, *more: str) -> subprocess.CompletedProce
 
 def train(folder: Path, command: str) -> str:
     epochs = [] if "--config.epochs" in command else ["--config.epochs=1"]
-    return process(folder, command, *SMALL, *epochs).stdout
+    small = [flag for flag in SMALL if not ("photos" in command and "_limit" in flag)]
+    return process(folder, command, *small, *epochs).stdout
 
 
 def test_there_is_a_rule_for_every_command():
@@ -134,13 +167,12 @@ def test_no_command_hides_in_a_block_of_another_kind():
 
 def test_the_page_names_programs_that_exist():
     """Commands within sentences: their modules and verbs."""
-    spoken = re.findall(
-        r"`(?:\.venv/bin/)?python -m ([\w.]+) ?([a-z]+)?", "\n".join(PAGES.values())
-    )
-    assert len(spoken) > 5
-    for module, verb in spoken:
-        assert importlib.util.find_spec(module), module
-        assert module != "jaxconv" or not verb or verb in cli.VERBS
+    texts = "\n".join(PAGES.values())
+    modules = re.findall(r"`(?:\.venv/bin/)?python -m ([\w.]+)", texts)
+    verbs = re.findall(r"`(?:\.venv/bin/)?(?:python -m )?jaxconv ([a-z]+)", texts)
+    assert min(len(modules), len(verbs)) > 5
+    assert [module for module in modules if not importlib.util.find_spec(module)] == []
+    assert set(verbs) <= set(cli.VERBS)
     for flags in re.findall(
         r"`(?:python )?train\.py --config (\S+?)[` ]", "\n".join(PAGES.values())
     ):
@@ -156,30 +188,35 @@ def test_what_is_installed_exists():
     for names in extras:
         for name in names if isinstance(names, tuple) else names.split(","):
             assert not name or name in EXTRAS, name
-    assert all(re.search(r"-e '?\.(\[[\w,]+\])?'?$", command) for _, command in wanted)
+    assert all(re.search(r"(-e|wheels) '?(\.|jaxconv)(\[[\w,]+\])?'?$", one) for one in wanted)
 
 
-@pytest.mark.parametrize(("page", "command"), of_kind("tests"))
-def test_a_test_command_finds_tests(page, command):
+@pytest.mark.parametrize("command", of_kind("tests"))
+def test_a_test_command_finds_tests(command):
     files = [] if "tests/" in command else ["tests/test_objective.py"]
     done = process(ROOT, command, "-n0", "-q", "--collect-only", *files)
     assert re.search(r"tests/test_\w+\.py::", done.stdout)
 
 
-@pytest.mark.parametrize(("page", "command"), of_kind("SLURM", "one of several"))
-def test_a_process_of_several_has_the_flags_that_are_written(page, command):
-    program = shlex.split(command.removesuffix("&"))
-    argv = program[program.index("train.py") + 1 :]
-    parser = config_parser("train.py", "")
-    add_job_flags(parser)
-    _, flags = parse_command_line(parser, argv)
+@pytest.mark.parametrize("command", of_kind("SLURM", "one of several"))
+def test_a_process_of_several_has_the_flags_that_are_written(command):
+    _, flags = parse_command_line(train_parser("train", ""), words(command)[1:])
     assert membership(flags) is not None
+
+
+@pytest.mark.parametrize("command", of_kind("benchmark"))
+def test_a_benchmark_says_what_it_takes(command):
+    assert "--pairs" in process(ROOT, command).stdout
+
+
+def test_the_window_that_would_open_is_a_verb():
+    assert {words(command)[0] for command in of_kind("window")} <= set(cli.VERBS)
 
 
 @pytest.mark.slow
 def test_several_processes_train_as_one(home):
     """Those that are to be tried on one machine."""
-    commands = [command for _, command in of_kind("one of several") if "127.0.0.1" in command]
+    commands = [command for command in of_kind("one of several") if "127.0.0.1" in command]
     assert len(commands) == 2
     with ThreadPoolExecutor(2) as pool:
         arguments = [command.partition(" ")[2].removesuffix("&") for command in commands]
@@ -187,8 +224,8 @@ def test_several_processes_train_as_one(home):
     assert sum("report: " in text for text in told) == 1
 
 
-@pytest.mark.parametrize(("page", "command"), of_kind("help"))
-def test_help_helps(page, command, home):
+@pytest.mark.parametrize("command", of_kind("help"))
+def test_help_helps(command, home):
     assert "--config.epochs" in process(home, command).stdout
 
 
@@ -200,29 +237,26 @@ def test_the_first_command_leaves_a_report(home):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("page", "command"), of_kind("training"))
-def test_training_trains(page, command, home, tmp_path):
+@pytest.mark.parametrize("command", of_kind("training"))
+def test_training_trains(command, home, tmp_path):
     shutil.copytree(home, tmp_path / "home", symlinks=True, ignore=shutil.ignore_patterns("runs"))
     told = train(tmp_path / "home", command)
     assert "report: " in told or "all of it works" in told
 
 
-VERB_COMMANDS = [
-    (page, command)
-    for page, command in of_kind("verb")
-    if not (page == "convolutions.md" and " animate " in command)
-]
+DRAWN = re.findall(r"^python -m jaxconv (animate .*)$", PAGES["docs/convolutions.md"], re.MULTILINE)
+VERB_COMMANDS = [command for command in of_kind("verb") if shlex.join(words(command)) not in DRAWN]
 
 
-@pytest.mark.parametrize(("page", "command"), VERB_COMMANDS)
-def test_a_verb_does_what_is_written(page, command, home, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("command", VERB_COMMANDS)
+def test_a_verb_does_what_is_written(command, home, tmp_path, monkeypatch, capsys):
     for name, value in environment(home).items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("TFDS_DATA_DIR", raising=False)
     for path in home.iterdir():
         (tmp_path / path.name).symlink_to(path)
     monkeypatch.chdir(tmp_path)
-    _, _, _, verb, *flags = shlex.split(command)
+    verb, *flags = words(command)
     assert cli.main([verb, *flags]) == 0, capsys.readouterr().err
     assert capsys.readouterr().out
     written = [flags[i + 1] for i, flag in enumerate(flags) if flag in FILE_FLAGS]
@@ -231,3 +265,16 @@ def test_a_verb_does_what_is_written(page, command, home, tmp_path, monkeypatch,
 
 
 FILE_FLAGS = ("--out", "--still", "--safetensors", "--torch", "--stablehlo")
+
+
+def test_the_messages_that_a_page_explains_are_those_of_the_program():
+    """Quoted on the page of remedies, up to names and numbers in capitals."""
+    page = PAGES["docs/howto/troubleshoot.md"]
+    quoted = re.findall(r'^"([^"]+?)(?: \.\.\.)?"', page, re.MULTILINE)
+    quoted += re.findall(r"^`([a-z_ ]+)`$", page, re.MULTILINE)
+    assert len(quoted) > 5
+    sources = " ".join(path.read_text("utf-8") for path in ROOT.glob("jaxconv/**/*.py"))
+    program = re.sub(r'"\s+f?"', "", sources) + (ROOT / "train.py").read_text("utf-8")
+    for message in quoted:
+        pattern = re.sub(r"\b[A-Z]\b", r"\\{\\w+\\}", re.escape(message))
+        assert re.search(pattern, program), message

@@ -17,6 +17,7 @@ from jaxconv.training.epochs import (
     make_host_epoch,
     steps_of,
 )
+from jaxconv.training.keys import run_keys
 
 
 @pytest.mark.parametrize(("count", "batch_size"), [(22, 8), (24, 8), (5, 8), (1, 1), (50_000, 512)])
@@ -44,6 +45,29 @@ def test_the_order_follows_from_seed_and_epoch():
     assert orders[1, 2] == tuple(epoch_order(100, 10, seed=1, epoch=2).ravel())
     shared = np.mean(np.array(orders[0, 0]) == np.array(orders[0, 1]))
     assert shared < 0.1  # two shuffles of 100 agree in one place on average
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**32 - 1])
+def test_no_two_keys_of_a_run_are_equal(seed):
+    """Weights and augmentation had one in common when the one was folded and the other split."""
+    keys, many = run_keys(seed), jnp.arange(50)
+    fold = jax.vmap(jax.random.fold_in, (None, 0))
+    steps, epochs = fold(keys.steps, many), fold(keys.augmentation, many)
+    drawn = [
+        jnp.stack([keys.weights, keys.steps, keys.augmentation, jax.random.key(seed)]),
+        steps,
+        jax.vmap(jax.random.split)(steps).ravel(),
+        epochs,
+        jax.vmap(lambda key: fold(key, many))(epochs).ravel(),
+        jax.random.split(keys.weights, 100),  # a key for each parameter
+    ]
+    data = np.concatenate([jax.random.key_data(each) for each in drawn])
+    assert len(np.unique(data, axis=0)) == len(data) == 2804
+
+
+def test_the_keys_of_two_seeds_differ():
+    ours, theirs = (np.stack([*map(jax.random.key_data, run_keys(seed))]) for seed in (0, 1))
+    assert len(np.unique([*ours, *theirs], axis=0)) == 6
 
 
 class Seen(NamedTuple):

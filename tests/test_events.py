@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tensorboardX import proto, record_writer
 
-from jaxconv.report.events import TAGS, event_writer
+from jaxconv.runs.events import TAGS, event_writer
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -66,7 +66,7 @@ def test_going_on_forgets_what_came_after_the_checkpoint(tmp_path):
 
 def test_no_tensorflow_and_no_torch_is_imported(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from jaxconv.report.events import event_writer\n"
+        "import sys; from pathlib import Path; from jaxconv.runs.events import event_writer\n"
         f"with event_writer(Path({str(tmp_path)!r}), after_step=0): pass\n"
         "assert not {'tensorflow', 'torch', 'tensorboard'} & set(sys.modules)"
     )
@@ -75,10 +75,11 @@ def test_no_tensorflow_and_no_torch_is_imported(tmp_path):
 
 
 def test_without_the_extra_the_flag_says_what_to_install(monkeypatch, capsys):
-    import train
+    from jaxconv import cli
+    from jaxconv.cli.verbs import train
 
     monkeypatch.setattr(train, "find_spec", lambda name: None)
-    assert train.main(["--config", str(ROOT / "configs" / "s9.py"), "--tensorboard"]) == 2
+    assert cli.main(["train", "--config", str(ROOT / "configs" / "s9.py"), "--tensorboard"]) == 2
     assert "pip install 'jaxconv[tensorboard]'" in capsys.readouterr().err
 
 

@@ -1,6 +1,7 @@
 """Exported files, read back by what they are for: JAX alone, PyTorch, and this package."""
 
 import importlib
+import json
 import subprocess
 import sys
 
@@ -11,9 +12,14 @@ import pytest
 from safetensors.numpy import load_file
 
 from jaxconv import S9Net, cli, load_pretrained
+from jaxconv.cli.build.network import build_network
+from jaxconv.cli.config.file import DEFAULT_CONFIG, load_config
+from jaxconv.cli.verbs.export import card_of_run
+from jaxconv.cli.verbs.trained import Trained
 from jaxconv.data.shapes10 import load_shapes10
 from jaxconv.interop.stablehlo import save_stablehlo
 from jaxconv.interop.torch import s9_variables
+from jaxconv.runs.run_dir import RunDirError
 from jaxconv.weights.pretrained import PRETRAINED
 
 
@@ -119,3 +125,59 @@ def test_nothing_to_write_is_refused(capsys):
     assert line == (
         "error: nothing to write; give --safetensors, --torch, --stablehlo or more of them"
     )
+
+
+@pytest.fixture
+def run_of_step_10(tmp_path):
+    """A run's files after one epoch, and the network that a verb makes of them."""
+    config = load_config(DEFAULT_CONFIG)
+    network = build_network(config, 10)
+    row = {"epoch": 1, "step": 10, "test_accuracy": 50.0, "test_loss": 1.5}
+    environment = {
+        "time_utc": "2026-01-01T00:00:00+00:00",
+        "device": {"count": 1, "kind": "cpu", "backend": "cpu"},
+        "versions": {"jax": "0.10.2"},
+        "git": {"commit": "abc", "dirty": True},
+        "data": {"name": "shapes10", "train": 100, "test": 50},
+    }
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "environment.json").write_text(json.dumps(environment))
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+    names = tuple(f"class {number}" for number in range(10))
+    trained = Trained(config, network, names, None, 10, "shapes10", workdir=tmp_path)
+    return trained, environment, row
+
+
+def test_a_card_tells_what_the_files_of_the_run_tell(run_of_step_10):
+    trained, _, row = run_of_step_10
+    with (trained.workdir / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps(row | {"test_accuracy": 60.0}) + "\n")  # the epoch once more
+    card = card_of_run(trained, "last")
+    assert (card.test_accuracy, card.epoch, card.commit) == (60.0, 1, "abc+")
+    assert (card.train_count, card.device) == (100, "1 x cpu")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, ...) for name in ("time_utc", "device", "versions", "git", "data")),
+        *((name, value) for name in ("device", "git", "data") for value in (3, "text", [1])),
+    ],
+)
+def test_a_damaged_environment_makes_no_card(name, value, run_of_step_10):
+    trained, environment, _ = run_of_step_10
+    damaged = {k: v for k, v in (environment | {name: value}).items() if v is not ...}
+    (trained.workdir / "environment.json").write_text(json.dumps(damaged))
+    with pytest.raises(RunDirError, match=r"environment\.json is damaged; restore it") as error:
+        card_of_run(trained, "last")
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("value", [..., None, "50", [1]])
+@pytest.mark.parametrize("name", ["test_accuracy", "test_loss"])
+def test_a_damaged_row_makes_no_card(name, value, run_of_step_10):
+    trained, _, row = run_of_step_10
+    damaged = {k: v for k, v in (row | {name: value}).items() if v is not ...}
+    (trained.workdir / "metrics.jsonl").write_text(json.dumps(damaged) + "\n")
+    with pytest.raises(RunDirError, match=r"metrics\.jsonl or environment\.json is damaged"):
+        card_of_run(trained, "last")

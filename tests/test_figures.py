@@ -15,7 +15,7 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 from report_case import NAMES, make_images, make_results, make_rows
 
-from jaxconv.report import figures, measures
+from jaxconv.report import figures, measures, style
 
 LONG = tuple(f"WWWW {name} with a $name_{{ that & goes on <and on>" for name in NAMES)
 TITLE = "Something about shapes10"
@@ -45,6 +45,8 @@ CASES = {
     "no epoch": lambda: draw_all(epochs=0),
     "many epochs": lambda: draw_all(epochs=300),
     "long names": lambda: draw_all(LONG),
+    "other scripts": lambda: draw_all(tuple(f"\u8239\U0001f6a2\n\x1b {name}" for name in NAMES)),
+    "many classes": lambda: draw_all(tuple(f"class {n}" for n in range(60)), epochs=1),
     "three mistakes": lambda: draw_all(LONG, wrong=3),
     "no mistake": lambda: draw_all(wrong=0),
     "all wrong": lambda: draw_all(wrong=200),
@@ -131,11 +133,14 @@ def test_misclassified_shows_the_first_ten_mistakes_as_the_document_does(mistake
 @pytest.mark.parametrize("epochs", [1, 7])
 def test_curves_draw_the_rows(epochs):
     rows = make_rows(epochs)
-    fields = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
-    for field, axes in zip(fields, figures.curves(rows, title=TITLE).axes, strict=True):
-        line = axes.lines[0]
-        np.testing.assert_array_equal(line.get_xdata(), np.arange(1, epochs + 1))
-        np.testing.assert_array_equal(line.get_ydata(), [row[field] for row in rows])
+    figure = figures.curves(rows, title=TITLE)
+    for kind, axes in zip(("loss", "accuracy"), figure.axes, strict=True):
+        for field, line in zip((f"train_{kind}", f"test_{kind}"), axes.lines[::2], strict=True):
+            np.testing.assert_array_equal(line.get_xdata(), np.arange(1, epochs + 1))
+            np.testing.assert_array_equal(line.get_ydata(), [row[field] for row in rows])
+        names = [text.get_text().split()[0] for text in axes.get_legend().get_texts()]
+        assert names == ["training", "test"]
+        assert len({line.get_linestyle() for line in axes.lines[::2]}) == 2
         assert all(tick == round(tick) for tick in axes.get_xticks())
     for field, axes in zip(
         ("lr", "momentum"), figures.schedule(rows, title=TITLE).axes, strict=True
@@ -144,7 +149,7 @@ def test_curves_draw_the_rows(epochs):
 
 
 def test_one_epoch_leaves_a_visible_mark():
-    marked = np.asarray(to_image(figures.curve(make_rows(1), "test_accuracy")))
+    marked = np.asarray(to_image(figures.curve(make_rows(1), "accuracy")))
     vermilion = np.abs(marked[..., :3].astype(int) - [0xD5, 0x5E, 0x00]).sum(axis=-1) < 30
     assert vermilion.sum() > 20
 
@@ -183,7 +188,7 @@ def test_calibration_bars_are_the_accuracies():
     binned = measures.reliability(r.probabilities, r.test_labels)
     heights = [bar.get_height() for bar in above.patches]
     np.testing.assert_allclose(heights, binned.accuracy * 100)
-    assert [bar.get_height() for bar in below.patches] == binned.count.tolist()
+    assert [bar.get_height() for bar in below.patches] == binned.examples.tolist()
     error = measures.expected_calibration_error(r.probabilities, r.test_labels)
     assert above.get_title(loc="right") == f"calibration error {100 * error:.1f} %"
 
@@ -211,7 +216,7 @@ def test_pixels_are_enlarged_without_blur():
 @pytest.mark.parametrize("channels", [1, 3])
 def test_png_keeps_every_pixel(channels):
     image = make_images(1, channels=channels)[0]
-    read = np.asarray(Image.open(io.BytesIO(figures.png(image))))
+    read = np.asarray(Image.open(io.BytesIO(style.png(image))))
     np.testing.assert_array_equal(read.reshape(image.shape), image)
 
 
@@ -226,13 +231,13 @@ def test_grey_images_are_drawn_over_the_whole_range():
 def test_save_writes_a_picture_of_the_size_asked_for(tmp_path):
     path = tmp_path / "figures" / "curves.png"
     figure = Figure(figsize=(4, 3))
-    figures.save(figure, path, dpi=50)
+    style.save(figure, path, dpi=50)
     assert Image.open(io.BytesIO(path.read_bytes())).size == (200, 150)
     assert [file.name for file in path.parent.iterdir()] == ["curves.png"]
 
 
 def test_svg_holds_no_address_that_a_page_would_fetch():
-    text = figures.svg(figures.curve(make_rows(3), "lr")).decode()
+    text = style.svg(figures.curve(make_rows(3), "lr")).decode()
     assert "<image" not in text
     assert "<script" not in text
 
@@ -246,8 +251,8 @@ def test_drawing_leaves_no_global_state():
 def test_no_display_is_asked_for():
     code = """if True:
         import sys
-        from jaxconv.report import figures
+        from jaxconv.report import figures, style
         rows = [{"epoch": 1, "lr": 0.1}]
-        figures.svg(figures.curve(rows, "lr"))
+        style.svg(figures.curve(rows, "lr"))
         assert "matplotlib.pyplot" not in sys.modules"""
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -16,12 +16,13 @@ from fuzz_targets import (
     Pickle,
     Safetensors,
     StateDict,
+    TorchZip,
 )
 
-from jaxconv.config import ConfigError
+from jaxconv.cli.config.error import ConfigError
 from jaxconv.data import archive
 from jaxconv.data.dataset import DataCorrupt
-from jaxconv.report import run_dir
+from jaxconv.runs import run_dir
 
 FEW, MANY = 150, 13_000  # inputs for each target
 
@@ -31,6 +32,7 @@ TARGETS = {
     Cache: DataCorrupt,
     Safetensors: ValueError,
     StateDict: ValueError,
+    TorchZip: ValueError,
     CommandLine: ConfigError,
     ConfigJson: (ConfigError, run_dir.RunDirError),
     Metrics: run_dir.RunDirError,

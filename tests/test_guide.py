@@ -1,6 +1,7 @@
 """docs/convolutions.md: its sessions run, its tables and its pictures are computed."""
 
 import doctest
+import itertools
 import re
 import shlex
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL import Image
 import jaxconv
 from jaxconv import cli
 from jaxconv.models.summary import summarize
+from jaxconv.ops.geometry import output_size, transpose_output_size
 
 GUIDE = Path(__file__).parents[1] / "docs" / "convolutions.md"
 TEXT = GUIDE.read_text(encoding="utf-8")
@@ -52,7 +54,7 @@ def test_the_picture_is_what_its_command_draws(command, tmp_path, monkeypatch, c
     name = command.split()[-1]
     assert capsys.readouterr().out == f"{tmp_path / name}\n"
     stored, drawn = GUIDE.parent / "images" / name, tmp_path / name
-    assert stored.stat().st_size < 500_000
+    assert stored.stat().st_size < 600_000
     with Image.open(stored) as old, Image.open(drawn) as new:
         assert (old.n_frames, old.size) == (new.n_frames, new.size)
         for number in (1, old.n_frames // 2, old.n_frames - 1):
@@ -60,6 +62,42 @@ def test_the_picture_is_what_its_command_draws(command, tmp_path, monkeypatch, c
             new.seek(number)
             apart = np.asarray(old.convert("L"), int) - np.asarray(new.convert("L"), int)
             assert np.abs(apart).mean() < 0.5
+
+
+def test_readme_shows_what_its_command_draws():
+    readme = (GUIDE.parents[1] / "README.md").read_text(encoding="utf-8")
+    (picture,) = re.findall(r"!\[[^\]]*\]\(docs/images/([\w.]+)\)", readme)
+    (command,) = re.findall(rf"-m jaxconv (animate .*{re.escape(picture)})$", readme, re.MULTILINE)
+    assert command in COMMANDS
+
+
+@pytest.mark.parametrize(
+    ("formula", "size_of", "extra"),
+    [
+        ("(size + 2*padding - span) // stride + 1", output_size, {}),
+        (
+            "(size - 1)*stride - 2*padding + span + output_padding",
+            transpose_output_size,
+            {"output_padding": 1},
+        ),
+    ],
+)
+def test_the_formulas_give_the_sizes(formula, size_of, extra):
+    flowing = " ".join(TEXT.split())
+    assert f"`{formula}`" in flowing
+    assert "`dilation*(kernel - 1) + 1`" in flowing
+    for size, kernel, stride, padding, dilation in itertools.product(
+        (7, 8), (1, 3), (1, 2), (0, 1), (1, 2)
+    ):
+        values = {"size": size, "stride": stride, "padding": padding, **extra}
+        span = eval("dilation*(kernel - 1) + 1", {"dilation": dilation, "kernel": kernel})
+        options = {
+            "kernel_size": kernel,
+            "stride": stride,
+            "padding": padding,
+            "dilation": dilation,
+        }
+        assert eval(formula, values | {"span": span}) == size_of(size, **options, **extra)
 
 
 def test_links_inside_the_guide_lead_somewhere():

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 from report_case import NAMES, make_results, make_rows
 
-from jaxconv.report import run_dir
+from jaxconv.report.history import series, tidy
 from jaxconv.report.html import render_report, write_report
-from jaxconv.report.page import Markup, element, join
-from jaxconv.report.run_dir import RunDirError
+from jaxconv.runs import run_dir
+from jaxconv.runs.run_dir import RunDirError
 
 CONFIG = {"seed": 0, "augment": {"transforms": [["HorizontalFlip", {"p": 0.5}], ["Rotate", {}]]}}
 ENVIRONMENT = {"device": {"backend": "cpu", "kind": "TFRT cpu", "count": 1}, "git": None}
@@ -104,7 +104,7 @@ def test_the_page_tells_the_headline_and_every_field():
         "193,376",
         "33.0 s",
         "for 3 epochs",
-        "4,500",
+        "4,500 training images per second",
         "The highest test accuracy on the way was 65.00 %, at epoch 3.",
         "30 of 200 test images are misclassified.",
         "Total: 1",
@@ -194,7 +194,7 @@ def test_write_report_leaves_the_page_and_its_figures(tmp_path):
     for make, missing in (
         (lambda: run_dir.claim(run, CONFIG), "config.json"),
         (lambda: run_dir.write_json(run.environment_json, ENVIRONMENT), "environment.json"),
-        (lambda: run_dir.write_text(run.summary_txt, "Total: 1"), "summary.txt"),
+        (lambda: run.summary_txt.write_text("Total: 1"), "summary.txt"),
     ):
         with pytest.raises(RunDirError, match=f"cannot read .*{missing}"):
             write_report(run, results)
@@ -217,18 +217,49 @@ def test_write_report_leaves_the_page_and_its_figures(tmp_path):
     }
 
 
+DAMAGES = (..., None, "87", [1], True, 10**400)
+FIELDS = (
+    "step", "lr", "momentum", "train_loss", "train_accuracy", "test_loss", "test_accuracy",
+    "seconds", "images_per_second",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_damaged_row_costs_its_value_and_no_more(field):
+    rows = make_rows(6)
+    for row, damage in zip(rows, DAMAGES, strict=True):
+        row[field] = damage
+        if damage is ...:
+            del row[field]
+    rows.append({"epoch": 6, field: 1.0})  # the epoch once more: this row counts
+    for other in set(FIELDS) - {field}:
+        epochs, _ = series(tidy(rows), other)
+        assert epochs == [1, 2, 3, 4, 5]
+    assert series(tidy(rows), field) == ([6], [1.0])
+
+
+def test_damaged_rows_have_a_report():
+    rows = [row | {field: "?"} for row, field in zip(make_rows(9), FIELDS, strict=True)]
+    assert "85.00 %" in Page(render(rows=tidy(rows))).text
+
+
+def test_rows_of_nothing_have_a_report():
+    page = Page(render(rows=tidy([{"epoch": 1}, {"step": 3}])))
+    assert "The highest test accuracy" not in page.text
+    assert "- training images per second" in page.text
+
+
+@pytest.mark.parametrize("environment", [{}, {"device": None}, {"device": [1], "versions": 3}])
+def test_an_environment_that_lacks_something_is_shown_as_it_is(environment):
+    page = Page(render(environment=environment))
+    assert "Device: unknown x unknown (unknown)." in page.text
+
+
 def test_results_refuse_logits():
     good = make_results()
     fields = {name: getattr(good, name) for name in good.__dataclass_fields__}
     with pytest.raises(ValueError, match="apply a softmax to logits first"):
         type(good)(**fields | {"probabilities": np.log(good.probabilities)})
-
-
-def test_elements_escape_all_but_markup():
-    inner = element("b", "x < y")
-    assert inner == Markup("<b>x &lt; y</b>")
-    assert element("p", inner, 3, class_='"') == '<p class="&quot;"><b>x &lt; y</b>3</p>'
-    assert join(["<", Markup("<hr>")]) == "&lt;<hr>"
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")

@@ -1,8 +1,11 @@
 """Image files of every size and mode become the same small RGB image; others are refused."""
 
 import io
+import os
 import struct
+import time
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -149,8 +152,8 @@ def test_what_cannot_be_read_is_refused_in_one_line(tmp_path, data, message):
 
 
 def test_a_missing_file_a_folder_and_floating_point_are_refused(tmp_path):
-    for path in (tmp_path, tmp_path / "*.png"):
-        with pytest.raises(ImageError, match="there is no such file"):
+    for path, message in ((tmp_path, "a folder, a pipe"), (tmp_path / "*.png", "no such file")):
+        with pytest.raises(ImageError, match=message):
             load_image(path)
     image = Image.fromarray(np.ones((4, 4), np.float32))
     with pytest.raises(ImageError, match="floating-point pixels; save it with 8 or 16 bits"):
@@ -177,3 +180,46 @@ def outcome(path):
         return load_image(path).shape
     except ImageError as error:
         return "refused in one line" if "\n" not in str(error) else str(error)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "/dev/zero", "nul", "loop", "below a file"])
+def test_what_is_no_plain_file_is_not_waited_for(tmp_path, kind):
+    path = tmp_path / "image.png"
+    message = "a folder, a pipe or a device; name image files"
+    match kind:
+        case "pipe":
+            os.mkfifo(path)
+        case "folder":
+            path.mkdir()
+        case "nul":
+            path, message = tmp_path / "a\0.png", "there is no such file; name image files"
+        case "loop":
+            path.symlink_to(path)
+            message = "cannot be read .*; name image files"
+        case "below a file":
+            path.touch()
+            path, message = path / "more.png", "there is no such file; name image files"
+        case _:
+            path = Path(kind)
+    with pytest.raises(ImageError, match=message):
+        load_image(path)
+
+
+@pytest.mark.parametrize(
+    "filler", [b"#" + b"x" * (10 << 20) + b"\n", b"#x\n" * 5_000_000, b" " * (9 << 20)]
+)
+def test_the_header_of_a_ppm_without_end_is_refused_at_once(tmp_path, filler):
+    """Pillow would read it byte by byte, for six seconds."""
+    path = tmp_path / "image.ppm"
+    path.write_bytes(b"P6\n" + filler + b"1 1\n255\nabc")
+    started = time.monotonic()
+    with pytest.raises(ImageError, match=r"a damaged image \(a header without end\)"):
+        load_image(path)
+    assert time.monotonic() - started < 1
+
+
+@pytest.mark.parametrize("kind", [b"P6 # a\n200 200 # b\n255\n", b"P4\n1000 1000\n"])
+def test_a_large_ppm_with_a_short_header_is_read(tmp_path, kind):
+    path = tmp_path / "image.ppm"
+    path.write_bytes(kind + b"\x07" * 125_000)
+    assert load_image(path).shape == (32, 32, 3)

@@ -1,7 +1,6 @@
 """Weights between the two worlds: kernels, names, shapes and files."""
 
-import sys
-import types
+import re
 
 import jax
 import numpy as np
@@ -10,13 +9,15 @@ from flax.traverse_util import flatten_dict
 from safetensors import SafetensorError
 from torch_results.drawn import s9_state_dict as drawn_state_dict
 
-from jaxconv import S9Net
+from jaxconv import Conv, S9Net
 from jaxconv.interop.files import load_state_dict, save_state_dict
 from jaxconv.interop.torch import (
     kernel_from_torch,
     kernel_to_torch,
     s9_state_dict,
     s9_variables,
+    torch_from_variables,
+    variables_from_torch,
 )
 
 
@@ -41,9 +42,18 @@ def test_kernels_go_both_ways_bit_for_bit(dtype):
 
 
 @pytest.mark.parametrize("function", [kernel_from_torch, kernel_to_torch])
-def test_a_kernel_has_four_axes(function):
-    with pytest.raises(ValueError, match=r"\[.*\], got shape \(3, 3, 4\)"):
-        function(np.zeros((3, 3, 4)))
+@pytest.mark.parametrize("shape", [(3, 4), (1, 2, 3, 4, 5, 6)])
+def test_a_kernel_has_three_to_five_axes(function, shape):
+    with pytest.raises(ValueError, match=rf"\[.*\], got shape {re.escape(str(shape))}"):
+        function(np.zeros(shape))
+
+
+@pytest.mark.parametrize("axes", [1, 3])
+def test_kernels_of_one_and_three_axes_of_space(axes):
+    weight = np.random.default_rng(0).standard_normal((6, 2, 3, 5, 4)[: 2 + axes])
+    kernel = kernel_from_torch(weight)
+    assert kernel.shape == (*weight.shape[2:], 2, 6)
+    same({"": kernel_to_torch(kernel)}, {"": weight})
 
 
 def test_s9_round_trip_is_bit_exact():
@@ -167,65 +177,48 @@ def test_files_that_cannot_be_read_say_why(tmp_path):
 
 
 class Tensor:
-    """What this package may ask of a tensor."""
+    """What this package asks of a tensor; PyTorch refuses `numpy` where there is a gradient."""
 
-    def __init__(self, array):
-        self.array = array
+    def __init__(self, array, dtype="float32", detached=False):
+        self.array, self.dtype, self.detached = array, f"torch.{dtype}", detached
 
     def detach(self):
+        return Tensor(self.array, self.dtype.removeprefix("torch."), True)
+
+    def cpu(self):
         return self
 
+    def float(self):
+        return Tensor(self.array.astype(np.float32), detached=self.detached)
+
     def numpy(self):
+        assert self.detached
+        assert "bfloat16" not in self.dtype
         return self.array
 
 
-def fake_torch(monkeypatch, content):
-    """A stand-in for PyTorch that records how it was asked; `content` may be an exception."""
-    calls = []
-
-    def load(path, **options):
-        calls.append(options)
-        if isinstance(content, Exception):
-            raise content
-        return content
-
-    torch = types.ModuleType("torch")
-    torch.load, torch.is_tensor = load, lambda value: isinstance(value, Tensor)
-    monkeypatch.setitem(sys.modules, "torch", torch)
-    return calls
+def test_tensors_are_taken_as_they_are():
+    weight = np.arange(24, dtype=np.float32).reshape(4, 3, 2)
+    np.testing.assert_array_equal(kernel_from_torch(Tensor(weight)), kernel_from_torch(weight))
+    narrow = weight.astype(jax.numpy.bfloat16)
+    kernel = kernel_from_torch(Tensor(narrow, "bfloat16"))
+    same({"": kernel}, {"": kernel_from_torch(narrow)})
+    assert kernel.dtype == jax.numpy.bfloat16
 
 
-def test_a_pt_file_is_read_by_the_users_torch_with_weights_only(monkeypatch, tmp_path):
-    path = tmp_path / "s9.pt"
-    path.touch()
-    state_dict = drawn_state_dict()
-    calls = fake_torch(monkeypatch, {name: Tensor(array) for name, array in state_dict.items()})
-    same(load_state_dict(path), state_dict)
-    assert calls == [{"map_location": "cpu", "weights_only": True}]
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (
-            RuntimeError("long\nstory"),
-            r"plain weights: .*gave RuntimeError; save model\.state_dict",
-        ),
-        ({"state_dict": {}}, r"s9\.pt must hold tensors by name; save model\.state_dict\(\)"),
-        ([1, 2], r"s9\.pt must hold tensors by name"),
-    ],
-)
-def test_a_pt_file_with_anything_else_is_refused(monkeypatch, tmp_path, content, message):
-    path = tmp_path / "s9.pt"
-    path.touch()
-    fake_torch(monkeypatch, content)
-    with pytest.raises(ValueError, match=message):
-        load_state_dict(path)
-
-
-def test_a_pt_file_without_torch_says_what_to_do(monkeypatch, tmp_path):
-    path = tmp_path / "s9.pt"
-    path.touch()
-    monkeypatch.setitem(sys.modules, "torch", None)  # as if it were not installed
-    with pytest.raises(ModuleNotFoundError, match=r"s9\.pt needs PyTorch.*save.*\.safetensors"):
-        load_state_dict(path)
+def test_real_tensors_are_taken_as_they_are():
+    torch = pytest.importorskip("torch")
+    layer = torch.nn.Conv2d(3, 4, 2)
+    expected = layer.weight.detach().numpy().transpose(2, 3, 1, 0)
+    np.testing.assert_array_equal(kernel_from_torch(layer.weight), expected)
+    narrow = layer.weight.bfloat16()
+    np.testing.assert_array_equal(
+        kernel_from_torch(narrow).astype(np.float32),
+        narrow.detach().float().numpy().transpose(2, 3, 1, 0),
+    )
+    parameters = dict(layer.named_parameters())
+    made = jax.eval_shape(Conv(4, 2, use_bias=True).init, jax.random.key(0), np.ones((1, 5, 5, 3)))
+    variables = variables_from_torch(parameters, made)
+    torch.nn.Conv2d(3, 4, 2).load_state_dict(
+        {name: torch.from_numpy(array) for name, array in torch_from_variables(variables).items()}
+    )

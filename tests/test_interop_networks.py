@@ -5,7 +5,6 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 from flax import linen as nn
 from torch_results.drawn import draw, draw_kernel, s9_images, s9_state_dict
@@ -23,6 +22,7 @@ from jaxconv import (
 from jaxconv.interop.torch import kernel_from_torch
 from jaxconv.interop.torch import s9_state_dict as to_state_dict
 from jaxconv.interop.torch import s9_variables as to_variables
+from jaxconv.training.objective import classification_sums, mean_loss
 
 STORED = Path(__file__).parent / "torch_results"
 S9 = np.load(STORED / "s9.npz")
@@ -69,22 +69,30 @@ def test_s9_logits_and_image_gradient_are_pytorchs(evaluated):
 
 @pytest.fixture(scope="module")
 def trained():
-    """Logits, gradients and new statistics of one training step without dropout, by name."""
+    """Logits, gradients and new statistics of one training step without dropout, by name.
+
+    The batch is padded by an image of NaN, which must change nothing.
+    """
+    padded = np.concatenate([s9_images(), np.full((1, 32, 32, 3), np.nan, np.float32)])
+    mask = np.array([True, True, False])
 
     @jax.jit
     def run(variables, images):
         def loss(params):
             logits, state = S9Net(dropout_rate=0.0).apply(
-                {**variables, "params": params}, images, train=True, mutable="batch_stats"
+                {**variables, "params": params},
+                images,
+                train=True,
+                mask=mask,
+                mutable="batch_stats",
             )
-            labels = jnp.array([3, 7])
-            mean = optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
-            return mean, (logits, state["batch_stats"])
+            sums = classification_sums(logits, jnp.array([3, 7, 0]), mask)
+            return mean_loss(sums), (logits[:2], state["batch_stats"])
 
         gradients, (logits, batch_stats) = jax.grad(loss, has_aux=True)(variables["params"])
         return logits, {"params": gradients, "batch_stats": batch_stats}
 
-    logits, variables = run(to_variables(s9_state_dict()), s9_images())
+    logits, variables = run(to_variables(s9_state_dict()), padded)
     return logits, to_state_dict(variables)
 
 

@@ -1,6 +1,7 @@
 """Several real processes that train as one: equal to one, killed, stopped, and gone on with."""
 
 import argparse
+import dataclasses
 import json
 import os
 import re
@@ -8,17 +9,27 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from tiny import BATCH, EPOCHS, STEPS, TRAIN, TinyRun, timeless
-from train_process import Train, metrics
+from train_process import SMALL, Train, metrics
 
-from jaxconv.command_line.job_flags import Membership, add_job_flags, membership
-from jaxconv.config import ConfigError
+from jaxconv.cli.config.command_line import parse_command_line
+from jaxconv.cli.config.error import ConfigError
+from jaxconv.cli.config.fields import field_paths
+from jaxconv.cli.config.json_form import to_json_dict
+from jaxconv.cli.job_flags import Membership, add_job_flags, membership
+from jaxconv.cli.verbs.train import train_parser
+from jaxconv.data.shapes10 import load_shapes10
+from jaxconv.runs import facts as runs_facts
+from jaxconv.runs.facts import PLACES, data_facts, facts
+from jaxconv.runs.job import LOST_ANOTHER
+from jaxconv.runs.roll_words import Facts, differences
 from jaxconv.training.epochs import epoch_order
-from jaxconv.training.job import LOST_ANOTHER
 
 ROOT = Path(__file__).resolve().parents[1]
 SLURM = {  # as srun sets them for the first of two processes
@@ -215,3 +226,151 @@ def test_what_ends_one_process_ends_all(cache, tmp_path):
     with Job(tmp_path, cache, 2) as job:
         assert job.codes() == [1, 3]
         assert "holds metrics.jsonl but no config.json" in job.processes[0].errors
+
+
+CHANGES = {  # a value that no config of the tests has, for each field: processes differ in it
+    "seed": 3,
+    "epochs": 3,
+    "batch_size": 8,
+    "steps_per_call": 2,
+    "max_lr": 0.02,
+    "weight_decay": 0.25,
+    "dropout_rate": 0.7,
+    "label_smoothing": 0.3,
+    "dtype": "bfloat16",
+    "shard_state": "true",
+    "checkpoint.every_steps": 5,
+    "checkpoint.every_minutes": 0.5,
+    "data.sources": "shapes10,cifar10",
+    "data.train_limit": 150,
+    "data.test_limit": 30,
+    "augment.engine": "albumentations",
+    "augment.transforms": "(('HorizontalFlip',{'p':0.1}),)",
+}
+
+
+def config_with(*flags):
+    argv = [*SMALL, *flags]
+    return parse_command_line(train_parser("train", "doc"), argv)[0]
+
+
+def test_each_field_of_a_config_has_a_row_above_and_is_compared():
+    config = config_with()
+    assert {*CHANGES, *PLACES} == {*field_paths(config)}
+    ours = Facts(0, 2, facts(to_json_dict(config)))
+    for name, value in CHANGES.items():
+        theirs = facts(to_json_dict(config_with(f"--config.{name}={value}")))
+        (line,) = differences(ours, Facts(1, 2, theirs))
+        assert line.startswith(f"--config.{name} is ")
+    elsewhere = ["--config.data.dir=/elsewhere", "--config.data.download=true"]
+    assert not differences(ours, Facts(1, 2, facts(to_json_dict(config_with(*elsewhere)))))
+
+
+def test_code_versions_settings_and_data_are_compared(monkeypatch):
+    config = to_json_dict(config_with())
+    before = facts(config) | data_facts(shapes(0))
+    assert before["jax_enable_x64"] is False
+    with jax.enable_x64(True):
+        assert differs(before, facts(config) | data_facts(shapes(0))) == {"jax_enable_x64"}
+    with jax.default_prng_impl("rbg"):
+        assert differs(before, facts(config)) >= {"jax_default_prng_impl"}
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=/tmp/a --xla_cpu_enable_fast_math=true")
+    assert facts(config)["XLA_FLAGS"] == "--xla_cpu_enable_fast_math=true"
+    monkeypatch.delenv("XLA_FLAGS")
+    monkeypatch.setattr(runs_facts, "versions", lambda: {"jax": "0.0.1"})
+    monkeypatch.setattr(runs_facts, "code_digest", lambda: "other")
+    assert differs(before, facts(config)) >= {"version.jax", "code"}
+    assert differs(data_facts(shapes(0)), data_facts(shapes(1))) == {"data.labels_crc32"}
+
+
+def differs(before, now):
+    return {name for name in {*before, *now} if before.get(name) != now.get(name)}
+
+
+def shapes(seed):
+    return load_shapes10(seed=seed, train_count=20, test_count=10)
+
+
+def test_the_images_are_compared_where_they_are_the_same_bits_everywhere():
+    exact = dataclasses.replace(shapes(0), exact=True)
+    other = exact.train.images.copy()
+    other[7, 3, 2, 1] ^= 1
+    changed = dataclasses.replace(exact, train=exact.train._replace(images=other))
+    assert differs(data_facts(exact), data_facts(changed)) == {"data.images_crc32"}
+    assert data_facts(shapes(0)) == data_facts(dataclasses.replace(changed, exact=False))
+
+
+def disagree(cache, workdir, flags=(), env=None):
+    """What two processes say of each other, of which the second has flags or variables more."""
+    joins = ["--coordinator", free_address(), "--processes", "2"]
+    processes = [
+        Train(workdir, cache, *joins, "--process", str(number), *more, env=variables)
+        for number, (more, variables) in enumerate([((), None), (flags, env)])
+    ]
+    started = time.monotonic()
+    try:
+        assert [process.end() for process in processes] == [2, 2]
+    finally:
+        for process in processes:
+            process.kill()
+    lines = {process.errors for process in processes}
+    assert time.monotonic() - started < 10 + ALLOWANCE
+    assert not list(workdir.iterdir())
+    (line,) = lines
+    assert line.startswith("error: the processes are not of one run: ")
+    assert line.count("\n") == 1
+    return line
+
+
+ALLOWANCE = 20  # seconds, for a machine that does other things too
+
+
+def test_two_processes_that_differ_are_told_in_what_and_end(cache, tmp_path):
+    flags = ["--config.seed=1", "--config.epochs=3", "--config.shard_state=true"]
+    line = disagree(cache, tmp_path, flags, env={"JAX_ENABLE_X64": "1"})
+    assert "--config.seed is 0 in process 0 and 1 in process 1; " in line
+    assert "--config.epochs is 4 in process 0 and 3 in process 1; " in line
+    assert "--config.shard_state is false in process 0 and true in process 1; " in line
+    assert "jax_enable_x64 is false in process 0 and true in process 1; " in line
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CHANGES)
+def test_two_processes_that_differ_in_one_field_are_told_so(cache, tmp_path, name):
+    line = disagree(cache, tmp_path, [f"--config.{name}={CHANGES[name]}"])
+    assert re.search(rf"run: --config\.{name} is .* in process 0 and .* in process 1; start", line)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("JAX_ENABLE_X64", "1"),
+        ("JAX_DEFAULT_PRNG_IMPL", "rbg"),
+        ("JAX_THREEFRY_PARTITIONABLE", "0"),
+        ("JAX_RANDOM_SEED_OFFSET", "1"),
+        ("JAX_DEFAULT_MATMUL_PRECISION", "highest"),
+        ("XLA_FLAGS", "--xla_cpu_enable_fast_math=true"),
+    ],
+)
+def test_two_processes_under_other_settings_are_told_so(cache, tmp_path, name, value):
+    line = disagree(cache, tmp_path, env={name: value})
+    assert f"{name} is " in line.replace(name.lower(), name)
+
+
+@pytest.mark.slow
+def test_a_number_given_twice_and_a_port_in_use_are_told_soon(cache, tmp_path):
+    """Before, both took five minutes, and process 0 died of the second by a signal."""
+    address, started = free_address(), time.monotonic()
+    joins = ["--coordinator", address, "--processes", "3", "--process"]
+    numbers = ["0", "1", "1"]
+    processes = [Train(tmp_path, cache, *joins, number) for number in numbers]
+    assert [process.end() for process in processes] == [2, 2, 2]
+    assert all("two processes are --process 1" in process.errors for process in processes)
+    with socket.create_server(("", int(address.rpartition(":")[2]))):
+        processes = [Train(tmp_path, cache, *joins, number) for number in "012"]
+        assert [process.end() for process in processes] == [1, 1, 1]
+    assert "can't listen at port" in processes[0].errors
+    assert "is not process 0 of a job that starts" in processes[1].errors
+    assert all(process.errors.count("\n") == 1 for process in processes)
+    assert time.monotonic() - started < 60 + ALLOWANCE

@@ -1,17 +1,20 @@
 """BatchNorm against PyTorch and float64; Dropout against statistics; S9Net's shapes."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import chex
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
 
-from jaxconv.linen.layers import BatchNorm, Dropout, GlobalAvgPool, ReLU, dropout, hash_bits
+from jaxconv.linen.layers import BatchNorm, Dropout, GlobalAvgPool, ReLU
 from jaxconv.models.s9 import S9Net
+from jaxconv.ops.dropout import dropout, hash_bits
 
 STORED = json.loads((Path(__file__).parent / "torch_results" / "training.json").read_text())
 TORCH = {name: np.array(value) for name, value in STORED["batch_norm"].items()}
@@ -29,7 +32,11 @@ def batch_norm_variables(channels, scale=1.0, bias=0.0):
 
 def train_batch_norm(x, variables=None, mask=None):
     """The output, and the running statistics after."""
-    variables = variables or batch_norm_variables(x.shape[-1])
+    return _train_batch_norm(x, variables or batch_norm_variables(x.shape[-1]), mask)
+
+
+@jax.jit
+def _train_batch_norm(x, variables, mask):
     y, updated = BatchNorm().apply(variables, x, train=True, mask=mask, mutable=["batch_stats"])
     return y, updated["batch_stats"]
 
@@ -116,6 +123,146 @@ def test_masked_statistics_are_those_of_the_kept_examples():
     chex.assert_trees_all_close(statistics, kept_statistics, rtol=1e-5)
     full = train_batch_norm(x, mask=np.ones(7))
     chex.assert_trees_all_equal(full, train_batch_norm(x))
+
+
+def test_a_masked_first_example_that_is_large_does_not_blur_the_variance():
+    x = RNG.normal(size=(8, 4, 4, 3)).astype(np.float32)
+    x[0] = 1e4
+    mask = np.arange(8) > 0
+    _, expected_mean, expected_var = reference(x, 1.0, 0.0, mask)
+    _, statistics = train_batch_norm(x, mask=mask)
+    np.testing.assert_allclose(statistics["mean"], 0.1 * expected_mean, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(statistics["var"], 0.9 + 0.1 * expected_var, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "outliers",
+    [np.s_[0, 8, 8], np.s_[0, 0, 0], np.s_[:, ::8], np.s_[:, 0], np.s_[:1], np.s_[:, :, ::4]],
+    ids=["the middle", "the first", "what is read first", "first rows", "an example", "columns"],
+)
+@pytest.mark.parametrize("size", [1e2, 1e5])
+def test_no_outlier_blurs_the_variance(outliers, size):
+    """Wherever it stands: pixels, rows, or everything that another number is taken from."""
+    x = RNG.normal(size=(16, 16, 16, 3)).astype(np.float32)
+    x[outliers] += size
+    _, _, expected_var = reference(x, 1.0, 0.0)
+    _, statistics = train_batch_norm(x)
+    var = (np.asarray(statistics["var"], np.float64) - 0.9) / 0.1
+    np.testing.assert_allclose(var, expected_var, rtol=1e-5)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 3e38])
+def test_masked_examples_may_hold_anything(bad):
+    """Value, running statistics and gradients are those with zeros in their place."""
+    mask = np.array([0, 1, 1, 0, 1, 1], bool)
+    clean = RNG.normal(3.0, 2.0, (6, 3, 4, 5)).astype(np.float32)
+    clean[~mask] = 0
+    cotangent = RNG.normal(size=clean.shape).astype(np.float32) * mask[:, None, None, None]
+
+    @jax.jit
+    def passes(x):
+        def loss(params, x):
+            variables = batch_norm_variables(5) | {"params": params}
+            y, statistics = train_batch_norm(x, variables, mask)
+            kept = jnp.where(mask[:, None, None, None], y, 0)
+            return jnp.sum(kept * cotangent), (kept, statistics)
+
+        params = batch_norm_variables(5)["params"]
+        return jax.grad(loss, argnums=(0, 1), has_aux=True)(params, x)
+
+    dirty = clean.copy()
+    dirty[~mask] = bad
+    chex.assert_trees_all_equal(passes(dirty), passes(clean))
+    chex.assert_tree_all_finite(passes(dirty))
+
+
+def test_a_nan_in_a_kept_example_is_not_hidden_by_batch_norm():
+    y, statistics = train_batch_norm(jnp.ones((4, 2, 2, 3)).at[1, 0, 0, 0].set(jnp.nan))
+    assert np.isnan(y[..., 0]).all()
+    assert np.isnan([statistics["mean"][0], statistics["var"][0]]).all()
+    chex.assert_tree_all_finite(y[..., 1:])
+
+
+def test_a_batch_of_padding_alone_leaves_the_running_statistics():
+    x = RNG.normal(size=(4, 2, 2, 3)).astype(np.float32)
+    variables = batch_norm_variables(3) | {"batch_stats": {"mean": jnp.ones(3), "var": jnp.ones(3)}}
+    y, statistics = train_batch_norm(x, variables, mask=np.zeros(4))
+    chex.assert_trees_all_equal(statistics, variables["batch_stats"])
+    chex.assert_tree_all_finite(y)
+
+
+@pytest.mark.parametrize("space", [(), (9,), (3, 2, 4)])
+def test_batch_norm_takes_any_number_of_axes_of_space(space):
+    """As the same pixels in a row: values, statistics, gradients; with and without training."""
+    x = RNG.normal(2.0, 3.0, (5, *space, 4)).astype(np.float32)
+    mask = np.array([1, 1, 0, 1, 1])
+
+    @partial(jax.jit, static_argnums=1)
+    def passes(x, train):
+        def loss(x):
+            y, updated = BatchNorm().apply(
+                batch_norm_variables(4, 1.5, 0.5),
+                x,
+                train=train,
+                mask=mask,
+                mutable=["batch_stats"],
+            )
+            return jnp.sum(y**3), (y.reshape(5, -1, 1, 4), updated)
+
+        gradient, rest = jax.grad(loss, has_aux=True)(x)
+        return gradient.reshape(5, -1, 1, 4), *rest
+
+    for train in (True, False):
+        ours, flat = passes(x, train), passes(x.reshape(5, -1, 1, 4), train)
+        chex.assert_trees_all_close(ours, flat, rtol=1e-5, atol=1e-5)
+
+
+def test_batch_norm_of_an_ensemble_is_that_of_each_member():
+    x = RNG.normal(size=(3, 6, 4, 5, 2)).astype(np.float32)
+    masks = RNG.random((3, 6)) < 0.6
+
+    @jax.jit
+    def passes(x, mask):
+        def loss(x):
+            y, statistics = train_batch_norm(x, mask=mask)
+            return jnp.sum(y**3), (y, statistics)
+
+        return jax.grad(loss, has_aux=True)(x)
+
+    together = jax.vmap(passes)(x, masks)
+    for number, member in enumerate(zip(x, masks, strict=True)):
+        alone = passes(*member)
+        picked = jax.tree.map(lambda array, number=number: array[number], together)
+        chex.assert_trees_all_close(picked, alone, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("symbols", ["b, 3, 4, 2", "b, h, w, 2"])
+def test_batch_norm_is_exported_for_any_batch(symbols):
+    x = RNG.normal(size=(5, 3, 4, 2)).astype(np.float32)
+
+    def passes(x):
+        def loss(x):
+            y, statistics = train_batch_norm(x, batch_norm_variables(2))
+            return jnp.sum(y**3), (y, statistics)
+
+        return jax.grad(loss, has_aux=True)(x)
+
+    shape = jax.export.symbolic_shape(symbols)
+    exported = jax.export.export(jax.jit(passes))(jax.ShapeDtypeStruct(shape, x.dtype))
+    chex.assert_trees_all_close(exported.call(x), jax.jit(passes)(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 4, 3), (2, 0, 4, 3)])
+def test_an_empty_batch_has_no_statistics(shape):
+    with pytest.raises(ValueError, match=r"^a batch to take statistics of must not be empty, got"):
+        train_batch_norm(jnp.zeros(shape), batch_norm_variables(3))
+    variables = batch_norm_variables(3)
+    assert BatchNorm().apply(variables, jnp.zeros(shape), train=False).shape == shape
+
+
+def test_a_mask_has_one_entry_an_example():
+    with pytest.raises(ValueError, match=r"^mask must be \[b\], one entry an example of x .*\(2,"):
+        train_batch_norm(jnp.zeros((3, 4, 4, 3)), mask=np.ones(2))
 
 
 def test_batch_norm_of_a_constant_is_its_bias():

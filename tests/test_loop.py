@@ -17,7 +17,7 @@ from tiny import (
     timeless,
 )
 
-from jaxconv.training.checkpoint import Checkpoints
+from jaxconv.training.checkpoint import CheckpointError, Checkpoints
 from jaxconv.training.loop import Diverged, Interrupted, make_evaluate, predict
 
 ENGINES = ("device", "albumentations")
@@ -247,6 +247,45 @@ def test_a_test_loss_that_is_not_finite_ends_the_run(device_run, tmp_path):
     with pytest.raises(Diverged, match=r"the test loss after step 3 .*no checkpoint yet"):
         device_run.but(evaluate=lambda state: measured).fit(tmp_path, rows=rows)
     assert rows == []
+
+
+def test_an_epoch_is_saved_before_it_is_shown(device_run, tmp_path):
+    """What shows it may fail, as where a terminal has gone: the epoch is not lost."""
+
+    def broken(row):
+        raise BrokenPipeError
+
+    rows = []
+    with pytest.raises(BrokenPipeError):
+        device_run.fit(tmp_path, rows=rows, on_saved=broken)
+    checkpoints = Checkpoints(tmp_path)
+    assert (len(rows), checkpoints.latest_step) == (1, STEPS)
+    checkpoints.close()
+
+
+def test_a_save_that_fails_is_known_within_the_next_call(device_run, tmp_path, monkeypatch):
+    """Not an epoch later, which may be hours."""
+    from orbax.checkpoint import CheckpointManager
+
+    calls = []
+
+    def noting(state, tally, epoch, done):
+        for now in device_run.run_epoch(state, tally, epoch, done):
+            calls.append(int(now[0].step))
+            yield now
+
+    def full(self):
+        raise OSError(28, "No space left on device")
+
+    wait = CheckpointManager.wait_until_finished
+    monkeypatch.setattr(
+        CheckpointManager,
+        "wait_until_finished",
+        lambda self: full(self) if len(calls) > STEPS else wait(self),
+    )
+    with pytest.raises(CheckpointError, match="No space left on device"):
+        device_run.but(run_epoch=noting).fit(tmp_path, rows=[])
+    assert calls == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(("count", "batch_size"), [(13, 8), (16, 8), (3, 8), (13, 1), (7, 100)])

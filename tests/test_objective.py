@@ -78,7 +78,7 @@ def test_a_tie_is_won_by_the_first_class():
     assert sums["correct"] == 1
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_padding_may_hold_anything(bad):
     """What the mask leaves out reaches neither the sums nor the gradient."""
     logits = LOGITS.copy()
@@ -87,6 +87,11 @@ def test_padding_may_hold_anything(bad):
     chex.assert_trees_all_equal(
         classification_sums(logits, labels, MASK), classification_sums(LOGITS, labels, MASK)
     )
+
+    def loss(logits):
+        return mean_loss(classification_sums(logits, labels, MASK, label_smoothing=0.1))
+
+    np.testing.assert_array_equal(jax.grad(loss)(logits), jax.grad(loss)(LOGITS))
 
 
 def test_a_nan_in_a_kept_example_is_not_hidden():

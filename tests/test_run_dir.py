@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from jaxconv.report import run_dir
-from jaxconv.report.environment import environment, git_state
-from jaxconv.report.run_dir import RunDirError
+from jaxconv.files import replacing, write_whole
+from jaxconv.runs import run_dir
+from jaxconv.runs.environment import environment, git_state
+from jaxconv.runs.run_dir import RunDirError
 
 CONFIG = {"seed": 0, "epochs": 2, "data": {"sources": ("cifar10", "shapes10"), "dir": None}}
 
@@ -174,7 +175,7 @@ def killed_while_running(code, *, ready):
 
 def test_a_kill_while_rows_are_written_leaves_whole_rows(run):
     code = f"""if True:
-        from jaxconv.report import run_dir
+        from jaxconv.runs import run_dir
         run = run_dir.create({str(run.path)!r})
         for epoch in range(1, 1_000_000):
             run_dir.append_metrics(run, {{"epoch": epoch}})"""
@@ -187,7 +188,7 @@ def test_a_kill_while_a_file_is_rewritten_leaves_a_whole_file(run):
     path = run.path / "big.json"
     code = f"""if True:
         import pathlib
-        from jaxconv.report import run_dir
+        from jaxconv.runs import run_dir
         for number in range(1_000_000):
             run_dir.write_json(pathlib.Path({str(path)!r}), [number] * 100_000)"""
     killed_while_running(code, ready=lambda: path.exists() and json.loads(path.read_text())[0] > 3)
@@ -195,14 +196,15 @@ def test_a_kill_while_a_file_is_rewritten_leaves_a_whole_file(run):
 
 
 def test_a_failed_write_leaves_the_version_before_and_no_litter(run):
-    run_dir.write_text(run.summary_txt, "before")
+    write_whole(run.summary_txt, "before")
 
-    def write(file):
-        file.write(b"half")
-        raise OSError("disk full")
+    def write():
+        with replacing(run.summary_txt) as file:
+            file.write(b"half")
+            raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        run_dir.write_atomically(run.summary_txt, write)
+        write()
     assert run_dir.read_text(run.summary_txt) == "before"
     assert [path.name for path in run.path.iterdir()] == ["summary.txt"]
 
@@ -247,3 +249,27 @@ def test_git_state_is_of_this_checkout_alone(tmp_path, monkeypatch):
     assert git_state(tmp_path) == clean | {"dirty": True}
     monkeypatch.setenv("PATH", "")
     assert git_state(tmp_path) is None
+
+
+@pytest.mark.parametrize("workdir", ["~nobody-of-that-name/x", "a\0b"])
+def test_what_is_no_path_is_refused(workdir):
+    for function in (run_dir.create, run_dir.load):
+        with pytest.raises(run_dir.RunDirError, match=r"is no path .*; give --workdir another one"):
+            function(workdir)
+
+
+def test_links_in_a_circle_are_refused(tmp_path):
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(run_dir.RunDirError):
+        run_dir.create(tmp_path / "a" / "run")
+
+
+def test_a_pipe_among_the_files_of_a_run_is_not_waited_for(tmp_path):
+    run = run_dir.create(tmp_path)
+    os.mkfifo(run.environment_json)
+    with pytest.raises(run_dir.RunDirError, match=r"cannot read .*\(no plain file, or too large"):
+        run_dir.read_json(run.environment_json)
+    os.mkfifo(run.config_json)
+    with pytest.raises(run_dir.RunDirError, match="is no run directory"):
+        run_dir.load(tmp_path)

@@ -18,10 +18,10 @@ from tiny import PIPELINE, SHAPE, Net, examples
 
 from jaxconv.augment.device import make_device_augment, make_device_normalize
 from jaxconv.augment.pipeline import parse_pipeline
-from jaxconv.report import run_dir
+from jaxconv.runs import run_dir
 from jaxconv.training.checkpoint import Checkpoints
 from jaxconv.training.epochs import make_device_epoch
-from jaxconv.training.loop import fit, go_on, make_evaluate
+from jaxconv.training.loop import Course, fit, go_on, make_evaluate
 from jaxconv.training.optim import one_cycle_sgd
 from jaxconv.training.step import init_train_state, make_eval_step, make_train_step
 
@@ -57,14 +57,12 @@ def train(run, samples):
 
     checkpoints = Checkpoints(run.checkpoints)
     state = init_train_state(model, tx, jax.random.key(0), SHAPE)
+    run_epoch = make_device_epoch(step, *train_data, batch_size=BATCH, steps_per_call=1, seed=0)
+    evaluate = make_evaluate(eval_step, *test_data, batch_size=BATCH)
     state = fit(
         go_on(state, checkpoints),
+        Course(run_epoch, evaluate, STEPS, 1, STEPS * BATCH),
         epochs=EPOCHS,
-        steps_per_epoch=STEPS,
-        steps_per_call=1,
-        train_count=STEPS * BATCH,
-        run_epoch=make_device_epoch(step, *train_data, batch_size=BATCH, steps_per_call=1, seed=0),
-        evaluate=make_evaluate(eval_step, *test_data, batch_size=BATCH),
         checkpoints=checkpoints,
         on_row=on_row,
         should_stop=lambda: False,

@@ -18,8 +18,8 @@ from jaxconv import (
     TransposeConv,
 )
 from jaxconv.linen.layers import BatchNorm, Dropout, GlobalAvgPool, ReLU
-from jaxconv.models.receptive_field import PIXELS, spread, union, window
 from jaxconv.models.summary import COLUMNS, format_summary, summarize
+from jaxconv.models.views import PIXELS, spread, union, window
 from jaxconv.ops.geometry import receptive_field
 
 BLOCKS = (  # (Conv2d parameters of a block's layers, features, size)

@@ -9,14 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import pytest
 from train_process import CONFIG, ROOT, SMALL, STEPS, Train, final_digest, metrics
 
-import train
-from jaxconv import build
-from jaxconv.report import run_dir
-from jaxconv.report.lock import sole_trainer
-from jaxconv.training.signals import Stopped, StopRequest
+from jaxconv import cli
+from jaxconv.cli import training_run
+from jaxconv.cli.build import training as build
+from jaxconv.runs import run_dir
+from jaxconv.runs.lock import sole_trainer
+from jaxconv.runs.signals import Stopped, StopRequest
 
 # Runs train.py's main; tells of every host that was asked for and of what was imported.
 WATCHED = """
@@ -26,8 +28,8 @@ def watch(event, args):
     if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"):
         asked.append((event, str(args[1:])))
 sys.addaudithook(watch)
-import train
-code = train.main(sys.argv[1:])
+from jaxconv import cli
+code = cli.main(["train", *sys.argv[1:]])
 print("asked:", asked)
 print("imported:", sorted({"tensorflow", "torch", "jax", "orbax"} & set(sys.modules)))
 sys.exit(code)
@@ -102,7 +104,7 @@ def test_signals_lose_nothing(unbroken, start, tmp_path):
 
 def outcome(capsys, *argv):
     """The exit code, and the one line of a refusal without its `error: `."""
-    code = train.main(argv)
+    code = cli.main(["train", *argv])
     *_, line = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     return code, line.removeprefix("error: ")
@@ -111,15 +113,15 @@ def outcome(capsys, *argv):
 @pytest.fixture(autouse=True)
 def untouched_allocator(monkeypatch):
     """These settings are for a process that trains, not for one that tests."""
-    monkeypatch.setattr("jaxconv.training.memory.keep_freed_memory", lambda: False)
+    monkeypatch.setattr(training_run, "keep_freed_memory", lambda: False)
 
 
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ([], "no --config given; name a config file, as in --config configs/s9.py"),
+        ([], "no --config given; name a config, as in --config s9, or a config file"),
         (["--config", "configs/s8.py"], "--config configs/s8.py: no such file; did you mean"),
-        (["--config", "configs"], "--config configs: no such file; "),
+        (["--config", "configs"], "--config configs: no config of this name, and not a .py file; "),
         ([*SMALL, "--config.epoch=3"], "did you mean --config.epochs?"),
         ([*SMALL, "config.epochs=3"], "config.epochs=3: unknown; did you mean --config.epochs?"),
         ([*SMALL, "--config.batch_size=many"], "--config.batch_size=many: expected a whole number"),
@@ -157,7 +159,7 @@ def stopped_at_training(monkeypatch):
     class Reached(Exception):
         pass
 
-    def reach(config, dataset):
+    def reach(config, dataset, network):
         raise Reached
 
     monkeypatch.setattr(build, "build_training", reach)
@@ -169,7 +171,7 @@ def stopped_at_training(monkeypatch):
 def workdir(stopped_at_training, tmp_path):
     """A run directory that belongs to SMALL."""
     with pytest.raises(stopped_at_training):
-        train.main([*SMALL, "--workdir", str(tmp_path / "run")])
+        cli.main(["train", *SMALL, "--workdir", str(tmp_path / "run")])
     return tmp_path / "run"
 
 
@@ -178,7 +180,7 @@ def test_a_relative_workdir_is_one_of_here(stopped_at_training, tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     for flags, place in ((["--workdir", "here/run"], "here/run"), ([], "runs/s9_quick")):
         with pytest.raises(stopped_at_training):
-            train.main(["--config", config, *SMALL[2:], *flags])
+            cli.main(["train", "--config", config, *SMALL[2:], *flags])
         assert (tmp_path / place / "config.json").is_file()
 
 
@@ -196,7 +198,7 @@ def test_where_the_data_lie_and_how_often_is_saved_may_change(
     flags = [f"--config.data.dir={tmp_path}", "--config.data.download=true"]
     flags += ["--config.checkpoint.every_steps=100", "--config.checkpoint.every_minutes=0.5"]
     with pytest.raises(stopped_at_training):
-        train.main([*SMALL, *flags, "--workdir", str(workdir)])
+        cli.main(["train", *SMALL, *flags, "--workdir", str(workdir)])
 
 
 @pytest.mark.parametrize(("name", "before"), [("name", "cifar10"), ("train", 50_000), ("test", 1)])
@@ -212,13 +214,66 @@ def test_other_data_than_before_are_refused(capsys, workdir, name, before):
     assert f"was trained on other data: {name} was {before} and is {now} now" in line
 
 
+def test_the_same_number_of_other_examples_is_refused(capsys, workdir):
+    """As where a tfds directory was prepared from another archive than the one before."""
+    file = workdir / "environment.json"
+    environment = json.loads(file.read_text())
+    environment["data"]["labels_crc32"][0] ^= 1
+    file.write_text(json.dumps(environment))
+    code, line = outcome(capsys, *SMALL, "--workdir", str(workdir))
+    assert (code, "was trained on other data: labels_crc32 was " in line) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("context", "change"),
+    [
+        (lambda: jax.enable_x64(True), "jax_enable_x64 was False and is True now"),
+        (lambda: jax.default_prng_impl("rbg"), "prng_impl was threefry2x32 and is rbg now"),
+        (lambda: jax.threefry_partitionable(False), "partitionable was True and is False now"),
+        (lambda: jax.default_matmul_precision("highest"), "precision was None and is highest now"),
+    ],
+    ids=["x64", "prng", "partitionable", "precision"],
+)
+def test_other_settings_of_jax_than_before_are_refused(capsys, workdir, context, change):
+    with context():
+        code, line = outcome(capsys, *SMALL, "--workdir", str(workdir))
+    assert code == 1
+    assert f"workdir {workdir} was trained under other settings of JAX: " in line
+    assert f"{change}; set it back to go on, or give a new --workdir" in line
+
+
+def test_other_flags_of_xla_are_said(capsys, workdir, stopped_at_training, monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=/tmp/x --xla_cpu_enable_fast_math=true")
+    with pytest.raises(stopped_at_training):
+        cli.main(["train", *SMALL, "--workdir", str(workdir)])
+    line = "XLA_FLAGS was '' and is '--xla_cpu_enable_fast_math=true' now: rounding may differ"
+    assert line in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["{}", '{"data": 3}', '{"data": {"name": null}}', "[]", "{", "\0"])
+def test_an_environment_that_tells_nothing_is_a_line(capsys, workdir, text):
+    (workdir / "environment.json").write_text(text)
+    code, line = outcome(capsys, *SMALL, "--workdir", str(workdir))
+    assert code == 1
+    assert str(workdir / "environment.json") in line
+
+
+def test_what_an_older_version_did_not_write_down_is_not_compared(workdir, stopped_at_training):
+    file = workdir / "environment.json"
+    environment = json.loads(file.read_text())
+    del environment["settings"], environment["data"]["labels_crc32"]
+    file.write_text(json.dumps(environment))
+    with pytest.raises(stopped_at_training):
+        cli.main(["train", *SMALL, "--workdir", str(workdir)])
+
+
 def test_a_second_run_in_one_workdir_is_refused(capsys, stopped_at_training, workdir):
     with sole_trainer(run_dir.load(workdir)):
         code, line = outcome(capsys, *SMALL, "--workdir", str(workdir))
     assert code == 1
     assert line.startswith(f"process {os.getpid()} is training in {workdir}; wait until it ends")
     with pytest.raises(stopped_at_training):
-        train.main([*SMALL, "--workdir", str(workdir)])
+        cli.main(["train", *SMALL, "--workdir", str(workdir)])
 
 
 def test_cifar10_alone_and_not_at_hand_is_an_error(capsys, tmp_path, monkeypatch):
@@ -257,7 +312,7 @@ def test_running_out_of_something_is_a_line(capsys, tmp_path, monkeypatch, raise
 
     error = JaxRuntimeError(raised) if isinstance(raised, str) else raised
 
-    def exhaust(config, dataset):
+    def exhaust(config, dataset, network):
         raise error
 
     monkeypatch.setattr(build, "build_training", exhaust)
@@ -270,13 +325,13 @@ def test_running_out_of_something_is_a_line(capsys, tmp_path, monkeypatch, raise
 def test_an_error_of_xla_that_is_none_of_the_user_keeps_its_traceback(tmp_path, monkeypatch):
     from jax.errors import JaxRuntimeError
 
-    def fail(config, dataset):
+    def fail(config, dataset, network):
         raise JaxRuntimeError("INTERNAL: a bug")
 
     monkeypatch.setattr(build, "build_training", fail)
     monkeypatch.chdir(ROOT)
     with pytest.raises(JaxRuntimeError, match="INTERNAL"):
-        train.main([*SMALL, "--workdir", str(tmp_path / "run")])
+        cli.main(["train", *SMALL, "--workdir", str(tmp_path / "run")])
 
 
 @pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="this machine has an NVIDIA GPU")
@@ -295,13 +350,15 @@ def test_a_gpu_that_is_not_there_is_code_2(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=["SIGINT", "SIGTERM", "SIGHUP"],
 )
 def test_a_signal_before_training_ends_the_process_at_once(
     capsys, tmp_path, monkeypatch, number, code
 ):
     """Nothing is to be saved then: a download must not go on."""
-    monkeypatch.setattr(build, "build_dataset", lambda config: signal.raise_signal(number))
+    monkeypatch.setattr(training_run, "build_dataset", lambda config: signal.raise_signal(number))
     monkeypatch.chdir(ROOT)
     before = signal.getsignal(number)
     found, line = outcome(capsys, *SMALL, "--workdir", str(tmp_path / "run"))
@@ -318,13 +375,15 @@ def test_a_signal_that_becomes_another_error_is_told_as_what_it_is(capsys, tmp_p
         except Stopped:
             raise ValueError("Invalid bounding box") from None
 
-    monkeypatch.setattr(build, "build_dataset", draw)
+    monkeypatch.setattr(training_run, "build_dataset", draw)
     monkeypatch.chdir(ROOT)
     found, line = outcome(capsys, *SMALL, "--workdir", str(tmp_path / "run"))
     assert (found, line) == (143, "stopped at once; what the last checkpoint holds is kept")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_the_first_signal_is_noted_and_a_second_sigint_is_not(capfd, number, code):
     with StopRequest() as stop, stop.deferred():
         assert not stop()
@@ -337,6 +396,18 @@ def test_the_first_signal_is_noted_and_a_second_sigint_is_not(capfd, number, cod
             signal.raise_signal(signal.SIGINT)
     name = signal.Signals(number).name
     assert capfd.readouterr().err == f"\n{name}: saving, then stopping (Ctrl-C again: at once)\n"
+
+
+def test_a_terminal_that_was_to_be_closed_stays_without_effect():
+    """Under nohup SIGHUP is ignored, and whoever started it so wants the run to go on."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopRequest() as stop, stop.deferred():
+            signal.raise_signal(signal.SIGHUP)
+            assert not stop()
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_signal_whose_exception_was_swallowed_is_not_lost():

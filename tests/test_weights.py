@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import jax
+import ml_dtypes
 import numpy as np
 import pytest
 from safetensors import safe_open
@@ -102,7 +103,17 @@ def rewritten(path, *, drop="", card=True, **entries):
         ({"std": ["a", "b", "c"]}, "its card cannot be read"),
         ({"config": []}, "expected fields"),
         ({"test_accuracy": "high"}, "expected numbers"),
-        ({"step": None}, "expected numbers"),
+        ({"step": None}, "step None: expected a whole number from 0, below"),
+        ({"step": 10**30}, "step 10+: expected a whole number from 0, below"),
+        ({"epoch": 10**400}, "epoch 10.*: expected a whole number from 0, below"),
+        ({"test_loss": 10**400}, "test_loss 10.*: expected numbers"),
+        ({"test_accuracy": float("nan")}, "test_accuracy nan: expected numbers"),
+        ({"mean": [float("inf"), 0, 0]}, "expected three numbers each"),
+        ({"std": [10**400, 1, 1]}, "expected three numbers each"),
+        ({"versions": []}, "versions .*: expected fields"),
+        ({"dataset": ["cifar10"]}, "dataset .*: expected text"),
+        ({"card": {"card": "[" * 100_000}}, "its card cannot be read"),
+        ({"card": {"card": '{"seed": ' + "1" * 5000 + "}"}}, "its card cannot be read"),
     ],
 )
 def test_a_file_that_is_none_of_ours_is_refused_in_one_line(tmp_path, change, message):
@@ -111,6 +122,68 @@ def test_a_file_that_is_none_of_ours_is_refused_in_one_line(tmp_path, change, me
         load_weights(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def changed(path, change):
+    """The weights in the box with other tensors."""
+    with safe_open(PRETRAINED, framework="np") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata()
+    change(arrays)
+    save_file(arrays, path, metadata)
+    return path
+
+
+def poison(value):
+    def change(arrays):
+        arrays["params/head/kernel"][0, 0, 3, 4] = value
+
+    return change
+
+
+def cast(dtype):
+    def change(arrays):
+        arrays["params/head/kernel"] = arrays["params/head/kernel"].astype(dtype)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (poison(np.nan), "params/head/kernel holds a value that is not finite"),
+        (poison(-np.inf), "params/head/kernel holds a value that is not finite"),
+        (cast(np.float64), "params/head/kernel is F64, expected F32"),
+        (cast(ml_dtypes.float8_e4m3fn), "params/head/kernel is F8_E4M3, expected F32"),
+        (lambda arrays: arrays.update(params=np.zeros(3, np.float32)), None),
+        (lambda arrays: arrays.update({"params/head": np.zeros(3, np.float32)}), None),
+        (lambda arrays: arrays.update({"": np.zeros(3, np.float32)}), "unexpected"),
+    ],
+    ids=["nan", "inf", "float64", "float8", "leaf params", "leaf head", "no name"],
+)
+def test_tensors_that_are_no_weights_are_refused_in_one_line(tmp_path, capsys, change, message):
+    path = changed(tmp_path / "other.safetensors", change)
+    with pytest.raises(WeightsError, match=message) as caught:
+        load_weights(path)
+    assert str(path) in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert cli.main(["evaluate", "--weights", str(path)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"error: {caught.value}"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "large"])
+def test_what_is_no_plain_file_is_not_read(tmp_path, kind):
+    path = tmp_path / "some.safetensors"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.touch()
+        os.truncate(path, 1 << 40)
+    with pytest.raises(WeightsError, match="is no plain file, or larger than an S9Net can be"):
+        load_weights(path)
 
 
 def test_a_damaged_file_is_refused_by_the_verb(tmp_path, capsys):

@@ -20,7 +20,7 @@ from jaxconv.training.epochs import (
     make_streamed_epoch,
     steps_of,
 )
-from jaxconv.training.loop import fit, go_on, make_evaluate
+from jaxconv.training.loop import Course, SaveEvery, fit, go_on, make_evaluate
 from jaxconv.training.optim import one_cycle_sgd
 from jaxconv.training.step import (
     identity_augment,
@@ -99,7 +99,17 @@ class TinyRun:
     def fresh(self):
         return jax.device_put(self._initial)
 
-    def fit(self, directory, *, rows, epochs=EPOCHS, should_stop=lambda: False, **options):
+    def fit(
+        self,
+        directory,
+        *,
+        rows,
+        epochs=EPOCHS,
+        should_stop=lambda: False,
+        every_steps=None,
+        every_minutes=None,
+        **options,
+    ):
         """Trains on from the latest checkpoint in `directory`, adding to `rows`.
 
         `directory` may be checkpoints, too; the options are those of `fit`.
@@ -108,17 +118,15 @@ class TinyRun:
         try:
             progress = go_on(self.fresh(), checkpoints)
             rows[:] = [row for row in rows if row["step"] <= int(progress.state.step)]
+            course = Course(self.run_epoch, self.evaluate, STEPS, self.steps_per_call, TRAIN)
             return fit(
                 progress,
+                course,
                 epochs=epochs,
-                steps_per_epoch=STEPS,
-                steps_per_call=self.steps_per_call,
-                train_count=TRAIN,
-                run_epoch=self.run_epoch,
-                evaluate=self.evaluate,
                 checkpoints=checkpoints,
                 on_row=rows.append,
                 should_stop=should_stop,
+                save_every=SaveEvery(every_steps, every_minutes),
                 **options,
             )
         finally:

@@ -38,25 +38,25 @@ class Variant(NamedTuple):
 
 def _one_kernel(sample):
     (kernel,) = sample.kernels
-    return {"features": kernel[3], "kernel_size": kernel[:2]}
+    return {"features": kernel[-1], "kernel_size": kernel[:-2]}
 
 
 def _separable(sample):
     depthwise, pointwise = sample.kernels
-    multiplier = depthwise[3] // sample.x[3]
-    return {"features": pointwise[3], "kernel_size": depthwise[:2], "multiplier": multiplier}
+    multiplier = depthwise[-1] // sample.x[-1]
+    return {"features": pointwise[-1], "kernel_size": depthwise[:-2], "multiplier": multiplier}
 
 
-def _column_and_row(sample):
-    column, row = sample.kernels
-    size = (column[0], row[1])
-    return {"features": row[3], "kernel_size": size, "mid_features": column[3]}
+def _along_each_axis(sample):
+    size = tuple(kernel[axis] for axis, kernel in enumerate(sample.kernels))
+    mid_features = sample.kernels[0][-1]
+    return {"features": sample.kernels[-1][-1], "kernel_size": size, "mid_features": mid_features}
 
 
 def _transpose(sample):
     (kernel,) = sample.kernels
-    features = kernel[2] * sample.options.get("groups", 1)
-    return {"features": features, "kernel_size": kernel[:2]}
+    features = kernel[-2] * sample.options.get("groups", 1)
+    return {"features": features, "kernel_size": kernel[:-2]}
 
 
 X = (2, 7, 8, 4)
@@ -98,7 +98,7 @@ VARIANTS = (
         jaxconv.PointwiseConv,
         reference.pointwise_conv,
         dense.pointwise_conv,
-        lambda sample: {"features": sample.kernels[0][3]},
+        lambda sample: {"features": sample.kernels[0][-1]},
         (
             Sample(X, ((1, 1, 4, 6),), {}),
             Sample(X, ((1, 1, 4, 2),), {"stride": (3, 2), "padding": (0, 2)}),
@@ -169,7 +169,7 @@ VARIANTS = (
         jaxconv.SpatiallySeparableConv,
         reference.spatially_separable_conv,
         dense.spatially_separable_conv,
-        _column_and_row,
+        _along_each_axis,
         (
             Sample(X, ((3, 1, 4, 1), (1, 3, 1, 5)), {}),
             Sample(X, ((3, 1, 4, 2), (1, 2, 2, 3)), {"stride": (2, 3), "padding": (1, 2)}),
@@ -178,7 +178,7 @@ VARIANTS = (
             Sample(LINE, ((3, 4, 2),), {"stride": 2, "padding": 1}),
             Sample(
                 VOLUME,
-                ((2, 1, 1, 4, 2), (1, 3, 1, 2, 3), (1, 1, 2, 3, 2)),
+                ((2, 1, 1, 4, 3), (1, 3, 1, 3, 3), (1, 1, 2, 3, 2)),
                 {"stride": (1, 2, 1), "padding": (1, 0, 2)},
             ),
             Sample(

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 
 from jaxconv.augment import pixel, warp
 from jaxconv.augment.arguments import INTER_LINEAR
-from jaxconv.augment.pipeline import Transform, unknown
 from jaxconv.augment.pixel import DeviceTransform
+from jaxconv.augment.transform import Transform, unknown
 
 MAKERS: dict[str, Callable[[Mapping[str, Any]], DeviceTransform]] = {
     "RandomCrop": pixel.random_crop,

@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxconv.augment.device import make_device_augment
 from jaxconv.augment.host import make_host_augment
-from jaxconv.augment.pipeline import Transform
+from jaxconv.augment.transform import Transform
 
 
 def named_augmentations(

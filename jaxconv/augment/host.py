@@ -14,7 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from jaxconv.augment.pipeline import Transform, unknown
+from jaxconv.augment.transform import Transform, unknown
+from jaxconv.errors import JaxconvError
+from jaxconv.text import one_line
+
+
+class AugmentationError(JaxconvError, ValueError):
+    """An image that a pipeline can't be run on; the message says why."""
 
 
 def make_host_augment(
@@ -37,7 +43,8 @@ def make_host_augment(
 
     Raises:
         ValueError: seed or workers below 0; what albumentations refuses or would warn about. From
-            augment: an empty batch; transforms that leave the images of a batch in different sizes.
+            augment: an empty batch; transforms that leave the images of a batch in different sizes,
+            or that fail (`AugmentationError`).
     """
     if seed < 0 or workers < 0:
         raise ValueError(f"seed={seed}, workers={workers}: expected both to be at least 0")
@@ -50,7 +57,13 @@ def make_host_augment(
         results = []
         for image, index in zip(images, indices, strict=True):
             local.compose.set_random_state(*_random_states(seed, epoch, int(index)))
-            results.append(local.compose(image=image)["image"])
+            try:
+                results.append(local.compose(image=image)["image"])
+            except Exception as error:  # of albumentations, of OpenCV and of what they call
+                raise AugmentationError(
+                    f"albumentations can't augment an image {list(image.shape)} by this pipeline "
+                    f"({one_line(error)}); change config.augment.transforms"
+                ) from error
         return results
 
     pool = ThreadPoolExecutor(workers, "augment") if workers else None
@@ -101,7 +114,7 @@ def build_transform(transform: Transform) -> Any:
         try:
             return classes[name](**arguments)
         except (ValueError, TypeError, UserWarning) as error:
-            raise ValueError(f"{name}: {_one_line(error)}") from None
+            raise ValueError(f"{name}: {_reason(error)}") from None
 
 
 def _compose(pipeline: Sequence[Transform]) -> Any:
@@ -126,11 +139,11 @@ def _transform_classes() -> dict[str, type]:
     }
 
 
-def _one_line(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """pydantic reports over many lines, with addresses: the parts that say what was expected."""
     details = getattr(error.__cause__, "errors", None)
     if details is None:
-        return " ".join(str(error).split())
+        return one_line(error, longest=1000)
     found = (
         f"{'.'.join(str(part) for part in item['loc'])}={item['input']!r}, {item['msg'].lower()}"
         for item in details()

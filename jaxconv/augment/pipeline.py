@@ -4,22 +4,11 @@ A pipeline is a sequence of (transform name, arguments) in the vocabulary of alb
 and both engines run it: `host` with albumentations, `device` as one jitted function.
 """
 
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from jaxconv.augment.arguments import REQUIRED, TRANSFORMS
-
-
-class Transform(NamedTuple):
-    """One step of a pipeline.
-
-    `arguments` are complete and canonical for a transform of the table in `arguments.py` (defaults
-    filled in, limits as (low, high)), and as given for any other.
-    """
-
-    name: str
-    arguments: Mapping[str, Any]
+from jaxconv.augment.transform import Transform, as_tuples, unknown
 
 
 def parse_pipeline(spec: Sequence, *, engine: str = "device") -> tuple[Transform, ...]:
@@ -48,18 +37,8 @@ def parse_pipeline(spec: Sequence, *, engine: str = "device") -> tuple[Transform
     return tuple(_parse_transform(entry, engine) for entry in spec)
 
 
-def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """The one-line message for a name that is not among the known, with the nearest that is."""
-    known = list(known)
-    prefixes = [one for one in known if name.startswith(one)]  # fill_value was renamed to fill
-    near = prefixes or difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    listed = f": expected one of {', '.join(known)}" if len(known) <= 20 else ""
-    return f"unknown {what} {name!r}{listed}{hint}"
-
-
 def _parse_transform(entry: Any, engine: str) -> Transform:
-    entry = _tuples(entry)
+    entry = as_tuples(entry)
     if not isinstance(entry, tuple) or len(entry) != 2:
         raise ValueError(f"augmentation {entry!r}: expected a pair (name, arguments)")
     name, arguments = entry
@@ -107,10 +86,3 @@ def _check_together(name: str, arguments: Mapping[str, Any]) -> None:
                 f"CoarseDropout: hole_height_range={height} and hole_width_range={width}, "
                 "expected both in pixels or both as fractions"
             )
-
-
-def _tuples(value: Any) -> Any:
-    """Lists become tuples, at every depth."""
-    if isinstance(value, Mapping):
-        return {name: _tuples(inner) for name, inner in value.items()}
-    return tuple(map(_tuples, value)) if isinstance(value, (list, tuple)) else value

@@ -1,7 +1,8 @@
-"""``python -m jaxconv VERB``: one file for each kind of thing that a verb looks at.
+"""The door: everything a person types, and how the program ends.
 
-Verbs on the network are in `network.py`, on the data in `data.py`, on finished runs and weights in
-`runs.py`, on image files in `images.py`, on files for other programs in `export.py`.
+`program` lists the verbs, `verbs/` holds them, one file for each kind of thing that they look at;
+`config/` reads configs and their fields, `build/` makes of them what they name; `outcomes` is the
+table of exit codes.
 """
 
 from jaxconv.cli.program import VERBS, main

@@ -1,39 +1,91 @@
-"""The parsers of the verbs: with or without a config, with or without a picture to write."""
+"""Parsers whose every mistake is one line: with or without a config, a network, a picture."""
 
 import argparse
-from collections.abc import Callable
+import sys
 from pathlib import Path
+from typing import Any, NoReturn
 
-from jaxconv.command_line import OneLineParser, absolute_path, fields_parser, path_named
+from jaxconv.cli.config.error import ConfigError
+from jaxconv.cli.config.file import DEFAULT_CONFIG, config_path
+from jaxconv.cli.flag_types import absolute_path, path_named
 
-DEFAULT_CONFIG = Path(__file__).parents[2] / "configs" / "s9.py"
 EXIT_CODES = """\
 exit codes: 0 done; 1 an error in data, in a run or in a file, told in one line;
   2 a wrong command line or config; 130 after Ctrl-C; 141 where nobody reads on"""
 
 
-def plain_parser(verb: Callable) -> OneLineParser:
+class OneLineParser(argparse.ArgumentParser):
+    """An argument parser whose every mistake is a `ConfigError` of one line."""
+
+    def __init__(self, *, takes_fields: bool = False, **options: Any):
+        self.flag_names: list[str] = []
+        self.takes_fields = takes_fields  # `--config.FIELD` besides the flags
+        super().__init__(allow_abbrev=False, **options)
+
+    def add_argument(self, *names: str, **options: Any) -> argparse.Action:
+        self.flag_names += [name for name in names if name.startswith("-")]
+        return super().add_argument(*names, **options)
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; {self.prog} --help says what it takes")
+
+
+def called_as(verb: str) -> str:
+    """The words by which this process was started, so that what is said can be typed again."""
+    match Path(sys.argv[0]).name:
+        case "train.py" if verb == "train":
+            return "python train.py"
+        case "jaxconv":
+            return f"jaxconv {verb}"
+        case _:
+            return f"python -m jaxconv {verb}"
+
+
+def plain_parser(verb: str, words: str) -> OneLineParser:
     """The parser of a verb that takes no config."""
     return OneLineParser(
-        prog=_program(verb),
-        description=verb.__doc__,
+        prog=called_as(verb),
+        description=words,
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
 
 
-def config_parser(verb: Callable) -> OneLineParser:
-    """The parser of a verb on what a config describes."""
-    parser = fields_parser(_program(verb), verb.__doc__, takes="[--config FILE]", epilog=EXIT_CODES)
-    words = "what the fields are; default configs/s9.py"
-    parser.add_argument("--config", metavar="FILE", type=Path, default=DEFAULT_CONFIG, help=words)
+def fields_parser(verb: str, words: str, *, takes: str = "") -> OneLineParser:
+    """A parser whose `--help` is a flag like others, so that a config's fields can follow.
+
+    Args:
+        words: what the verb does.
+        takes: what else than flags the usage line shows.
+    """
+    usage = " ".join(filter(None, [called_as(verb), takes, "[--FLAG VALUE ...]"]))
+    parser = OneLineParser(
+        takes_fields=True,
+        prog=called_as(verb),
+        usage=f"{usage} [--config.FIELD=VALUE ...]",
+        description=words,
+        epilog=EXIT_CODES,
+        add_help=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("-h", "--help", action="store_true", help="lists the config's fields too")
     return parser
 
 
-def network_parser(verb: Callable, takes: str = "") -> OneLineParser:
+def config_parser(verb: str, words: str) -> OneLineParser:
+    """The parser of a verb on what a config describes."""
+    parser = fields_parser(verb, words, takes="[--config NAME]")
+    words = "an installed config, or a file FILE.py: what the fields are; default s9"
+    parser.add_argument(
+        "--config", metavar="NAME", type=config_path, default=DEFAULT_CONFIG, help=words
+    )
+    return parser
+
+
+def network_parser(verb: str, words: str, takes: str = "") -> OneLineParser:
     """The parser of a verb on a trained network: a run's, a weights file's, or the package's."""
-    parser = fields_parser(_program(verb), verb.__doc__, takes=takes, epilog=EXIT_CODES)
-    folder, file = absolute_path, path_named("--weights", ".safetensors")
+    parser = fields_parser(verb, words, takes=takes)
+    folder, file = path_named("--workdir"), path_named("--weights", ".safetensors")
     parser.add_argument(
         "--workdir", metavar="DIR", type=folder, help="a run's network; default none"
     )
@@ -47,12 +99,8 @@ def network_parser(verb: Callable, takes: str = "") -> OneLineParser:
 
 
 def add_out(parser: OneLineParser, name: str) -> OneLineParser:
-    """Adds ``--out``, the picture that the verb writes: ``name`` if not given."""
+    """Adds `--out`, the picture that the verb writes: `name` if not given."""
     png, default = path_named("--out", ".png"), absolute_path(name)
     words = f"the picture; default {name}"
     parser.add_argument("--out", metavar="FILE.png", type=png, default=default, help=words)
     return parser
-
-
-def _program(verb: Callable) -> str:
-    return f"python -m jaxconv {verb.__name__}"

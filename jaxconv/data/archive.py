@@ -17,7 +17,13 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from jaxconv.data.dataset import DataCorrupt, Split
+from jaxconv.data.dataset import (
+    DataCorrupt,
+    DataUnavailable,
+    Split,
+    cannot_be_read,
+    is_unreadable,
+)
 from jaxconv.data.python_batch import parse_python_batch
 
 CLASS_NAMES = (
@@ -36,6 +42,8 @@ IMAGES_PER_BATCH = 10_000
 LARGEST_MEMBER_BYTES = 64 << 20  # twice the largest honest one
 LARGEST_ARCHIVE_BYTES = 256 << 20  # unpacked; the honest ones have 184 million
 MOST_MEMBERS = 64
+# tarfile goes as deep as headers of long names follow each other.
+_DAMAGE = (OSError, EOFError, ValueError, RecursionError, tarfile.TarError, zlib.error)
 
 
 class Layout(NamedTuple):
@@ -69,18 +77,23 @@ def read_archive(path: Path) -> tuple[Split, Split]:
     Raises:
         DataCorrupt: the archive is truncated or altered, lacks a batch, or has members that no
             honest archive has (links, absolute paths, `..`, absurd sizes); the message names it.
+        DataUnavailable: it is there but cannot be read.
     """
     layout = next(layout for layout in LAYOUTS if path.name in (layout.archive, layout.folder))
     try:
         if path.is_dir():
             members = {name: _read_file(path / name) for name in layout.files}
         else:
+            if not path.is_file():  # a pipe would be waited for
+                raise ValueError("it is no plain file")
             _check_digest(path, layout)
             members = _read_members(path, layout)
         batches = [_checked(name, *layout.parse(members[name])) for name in layout.files]
     except FileNotFoundError as error:
         raise _corrupt(path, f"{Path(error.filename).name} is missing") from error
-    except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error) as error:
+    except _DAMAGE as error:
+        if is_unreadable(error):
+            raise DataUnavailable(cannot_be_read(path, error)) from error
         raise _corrupt(path, str(error)) from error
     images, labels = zip(*batches, strict=True)
     train = Split(np.concatenate(images[:-1]), np.concatenate(labels[:-1]))

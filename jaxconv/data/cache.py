@@ -8,27 +8,38 @@ none; the checksums tell what happened to the files since.
 from __future__ import annotations
 
 import json
+import logging
 import os
-import uuid
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
-from jaxconv.data.dataset import DataCorrupt, Split
+from jaxconv.data.dataset import DataCorrupt, DataUnavailable, Split, cannot_be_read, is_unreadable
+from jaxconv.files import replacing, write_whole
+from jaxconv.text import one_line
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 FILES = ("train_images.npy", "train_labels.npy", "test_images.npy", "test_labels.npy")
 
+log = logging.getLogger(__name__)
 
-def default_cache_dir(name: str) -> Path:
-    """`$XDG_CACHE_HOME/jaxconv/<name>`, else `~/.cache/jaxconv/<name>`."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "jaxconv" / name
+
+def home_dir() -> Path | None:
+    """The user's home; None for a user without one, as in some containers."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+def default_cache_dir(name: str) -> Path | None:
+    """`$XDG_CACHE_HOME/jaxconv/<name>`, else `~/.cache/jaxconv/<name>`; None without a home."""
+    if root := os.environ.get("XDG_CACHE_HOME"):
+        return Path(os.path.realpath(root)) / "jaxconv" / name
+    home = home_dir()
+    return home and home.resolve() / ".cache" / "jaxconv" / name
 
 
 def save_cache(directory: Path, train: Split, test: Split, *, origin: str) -> None:
@@ -37,16 +48,24 @@ def save_cache(directory: Path, train: Split, test: Split, *, origin: str) -> No
     Raises:
         OSError: the directory cannot be made or written (read-only, full).
     """
-    directory.mkdir(parents=True, exist_ok=True)
     files = {}
     for file_name, array in zip(FILES, (*train, *test), strict=True):
-        with _replacing(directory / file_name) as file:
+        with replacing(directory / file_name) as file:
             np.save(file, array, allow_pickle=False)
         size, crc32 = _size_and_crc32(directory / file_name)
         files[file_name] = {"bytes": size, "crc32": crc32}
-    with _replacing(directory / MANIFEST) as file:
-        manifest = {"format": FORMAT, "origin": origin, "files": files}
-        file.write(json.dumps(manifest, indent=2).encode())
+    manifest = {"format": FORMAT, "origin": origin, "files": files}
+    write_whole(directory / MANIFEST, json.dumps(manifest, indent=2))
+
+
+def keep_cache(directory: Path, train: Split, test: Split, *, origin: str) -> None:
+    """`save_cache` where that is possible; else a warning, as the next start decodes again."""
+    try:
+        save_cache(directory, train, test, origin=origin)
+    except OSError as error:
+        log.warning(
+            "the decoded cache %s cannot be written (%s); going on without", directory, error
+        )
 
 
 def load_cache(directory: Path) -> tuple[Split, Split, str] | None:
@@ -56,6 +75,7 @@ def load_cache(directory: Path) -> tuple[Split, Split, str] | None:
 
     Raises:
         DataCorrupt: a file is missing, truncated or altered; the message names it.
+        DataUnavailable: a file is there but cannot be read.
     """
     path = directory / MANIFEST
     try:
@@ -72,6 +92,8 @@ def load_cache(directory: Path) -> tuple[Split, Split, str] | None:
     except Exception as error:  # json and np.load let through what their parsers raise
         if path.name == MANIFEST and isinstance(error, (FileNotFoundError, NotADirectoryError)):
             return None
+        if is_unreadable(error):
+            raise DataUnavailable(f"the decoded cache {cannot_be_read(path, error)}") from error
         raise DataCorrupt(f"the decoded cache is damaged: {path}: {_in_words(error)}") from error
     return train, test, origin
 
@@ -107,16 +129,4 @@ def _in_words(error: Exception) -> str:
         return "the file is missing"
     if isinstance(error, KeyError):
         return f"no entry {error}"
-    return " ".join(str(error).split())[:200]
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """A new file that takes the place of `path` when the block ends well, else vanishes."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        with temporary.open("xb") as file:
-            yield file
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    return one_line(error)

@@ -7,8 +7,14 @@ import os
 from pathlib import Path
 
 from jaxconv.data.archive import CLASS_NAMES, find_archive, read_archive
-from jaxconv.data.cache import default_cache_dir, load_cache, save_cache
-from jaxconv.data.dataset import DataCorrupt, Dataset, DataUnavailable, Split
+from jaxconv.data.cache import default_cache_dir, home_dir, keep_cache, load_cache
+from jaxconv.data.dataset import (
+    DataCorrupt,
+    Dataset,
+    DataUnavailable,
+    NotInGivenFolder,
+    Split,
+)
 from jaxconv.data.tfds_directory import find_tfds_directory, read_tfds_directory
 
 REMEDY = (
@@ -24,14 +30,16 @@ def load_cifar10(
 ) -> Dataset:
     """CIFAR-10 from the first of: decoded cache, archive, tfds directory, download.
 
+    A folder that was given must hold it even so, or a mistyped one would be used without a word.
+
     Whatever the source, the order of the examples is that of the published archive, provided that
     the tfds directory was prepared from it.
 
     Args:
         data_dir: a folder with an archive (`cifar-10-binary.tar.gz`, `cifar-10-python.tar.gz`), an
-            unpacked archive, or a tfds directory; a download goes there too. None for no such
-            folder: then tfds directories are looked for in `$TFDS_DATA_DIR` and in tfds's default
-            place, and a download goes to the first of them.
+            unpacked archive, or a tfds directory; a download goes there too, and no other folder
+            is looked into. None for no such folder: then tfds directories are looked for in
+            `$TFDS_DATA_DIR` and in tfds's default place, and a download goes to the first of them.
         download: whether a download may be tried when no place has the data.
         cache_dir: where the decoded arrays are kept; None for the user's cache folder.
 
@@ -40,32 +48,53 @@ def load_cifar10(
         come from the cache.
 
     Raises:
-        DataUnavailable: no place has it; the message names those tried and the remedy.
+        DataUnavailable: no place has it; the message names those tried and the remedy. Where
+            `data_dir` was given, `NotInGivenFolder`.
         DataCorrupt: the first place that has it is damaged; the message names the file.
     """
-    if data_dir is not None and not Path(data_dir).expanduser().is_dir():
-        raise DataUnavailable(
-            f"cifar10 is not at hand: data.dir {data_dir!r} is not an existing folder: {REMEDY}"
-        )
-    given_dir = None if data_dir is None else Path(data_dir).expanduser().resolve()
-    cache = Path(cache_dir or default_cache_dir("cifar10")).expanduser().resolve()
-    damage = None
+    given_dir = None if data_dir is None else _given(data_dir)
+    cache = Path(cache_dir).expanduser().resolve() if cache_dir else default_cache_dir("cifar10")
+    trouble = None
     try:
-        if cached := load_cache(cache):
+        if cache and (cached := load_cache(cache)):
             train, test, origin = cached
+            if given_dir and not (find_archive(given_dir) or _find(given_dir, [])):
+                raise NotInGivenFolder(
+                    f"no cifar10 in data.dir {given_dir}; leave it out to take the decoded cache "
+                    f"{cache}, or {REMEDY}"
+                )
             origin = f"decoded cache {cache}, made from {origin}"
             return Dataset("cifar10", train, test, CLASS_NAMES, origin)
-    except DataCorrupt as error:
-        damage = error
+    except NotInGivenFolder:
+        raise
+    except (DataCorrupt, DataUnavailable) as error:
+        trouble = error
     try:
         train, test, origin = _read_source(given_dir, download=download)
     except DataUnavailable as error:
-        if damage is None:
+        if trouble is None:
             raise
-        raise DataCorrupt(f"{damage}, and it cannot be made anew: {error}") from error
-    if damage is not None:
-        log.warning("%s; made anew from %s", damage, origin)
-    return _cached(cache, train, test, origin)
+        kind = DataCorrupt if isinstance(trouble, DataCorrupt) else type(error)
+        raise kind(f"{trouble}, and it cannot be made anew: {error}") from error
+    if trouble is not None:
+        log.warning("%s; made anew from %s", trouble, origin)
+    if cache:
+        keep_cache(cache, train, test, origin=origin)
+    return Dataset("cifar10", train, test, CLASS_NAMES, origin)
+
+
+def _given(data_dir: str) -> Path:
+    """The folder that `data.dir` names."""
+    folder = os.path.realpath(os.path.expanduser(data_dir)) if "\0" not in data_dir else ""
+    wrong = "is not an existing folder"
+    if os.path.isdir(folder):
+        try:
+            os.listdir(folder)
+            os.stat(os.path.join(folder, "."))
+            return Path(folder)
+        except OSError as error:
+            wrong = f"cannot be read ({error.strerror})"
+    raise NotInGivenFolder(f"cifar10 is not at hand: data.dir {data_dir!r} {wrong}: {REMEDY}")
 
 
 def _read_source(given_dir: Path | None, *, download: bool) -> tuple[Split, Split, str]:
@@ -74,29 +103,44 @@ def _read_source(given_dir: Path | None, *, download: bool) -> tuple[Split, Spli
     if given_dir is None:
         tried.append("no archive, as data.dir is not given")
     elif archive := find_archive(given_dir):
-        return *read_archive(archive), f"archive {archive}"
+        try:
+            return *read_archive(archive), f"archive {archive}"
+        except DataUnavailable as error:
+            tried.append(str(error))
     else:
         tried.append(f"no archive in {given_dir}")
-    tfds_dirs = _tfds_dirs(given_dir)
-    for tfds_dir in tfds_dirs:
-        directory = find_tfds_directory(tfds_dir)
-        if directory is None:
-            tried.append(f"no tfds directory {tfds_dir / 'cifar10'}")
-            continue
+    tfds_dirs = _usual_tfds_dirs() if given_dir is None else [given_dir]
+    prepared = {tfds_dir: _find(tfds_dir, tried) for tfds_dir in tfds_dirs}
+    for directory in filter(None, prepared.values()):
         try:
             return *read_tfds_directory(directory), f"tfds directory {directory}"
         except DataUnavailable as error:
             tried.append(str(error))
     if not download:
         tried.append("data.download is false")
-    elif find_tfds_directory(tfds_dirs[0]):
+    elif not tfds_dirs:
+        tried.append("no download, as there is no home for it")
+    elif prepared[tfds_dirs[0]]:
         tried.append(f"no download, as it would replace {tfds_dirs[0] / 'cifar10'}")
     else:
         try:
             return _download(tfds_dirs[0])
         except DataUnavailable as error:
             tried.append(f"no download, as {error}")
-    raise DataUnavailable(f"cifar10 is not at hand ({'; '.join(tried)}): {REMEDY}")
+    kind = DataUnavailable if given_dir is None else NotInGivenFolder
+    raise kind(f"cifar10 is not at hand ({'; '.join(tried)}): {REMEDY}")
+
+
+def _find(tfds_dir: Path, tried: list[str]) -> Path | None:
+    """As `find_tfds_directory`; notes a place in vain in `tried`."""
+    try:
+        directory = find_tfds_directory(tfds_dir)
+    except OSError as error:  # not ours to read
+        tried.append(f"no tfds directory {tfds_dir / 'cifar10'} ({error.strerror})")
+        return None
+    if directory is None:
+        tried.append(f"no tfds directory {tfds_dir / 'cifar10'}")
+    return directory
 
 
 def _download(tfds_dir: Path) -> tuple[Split, Split, str]:
@@ -109,18 +153,8 @@ def _download(tfds_dir: Path) -> tuple[Split, Split, str]:
     return *read_tfds_directory(directory), f"download from {ARCHIVE.url} into {directory}"
 
 
-def _tfds_dirs(given_dir: Path | None) -> list[Path]:
-    """Where tfds directories are looked for; a download goes to the first."""
-    default = Path.home() / "tensorflow_datasets"
-    from_env = os.environ.get("TFDS_DATA_DIR")
-    places = [given_dir, Path(from_env).expanduser().resolve() if from_env else None, default]
-    return list(dict.fromkeys(place for place in places if place is not None))
-
-
-def _cached(cache: Path, train: Split, test: Split, origin: str) -> Dataset:
-    """The data set, kept for the next run if that is possible."""
-    try:
-        save_cache(cache, train, test, origin=origin)
-    except OSError as error:
-        log.warning("the decoded cache %s cannot be written (%s); going on without", cache, error)
-    return Dataset("cifar10", train, test, CLASS_NAMES, origin)
+def _usual_tfds_dirs() -> list[Path]:
+    """Where tfds directories are where no folder is given; a download goes to the first."""
+    from_env, home = os.environ.get("TFDS_DATA_DIR"), home_dir()
+    places = [Path(os.path.realpath(os.path.expanduser(from_env)))] if from_env else []
+    return list(dict.fromkeys([*places, *([home / "tensorflow_datasets"] if home else [])]))

@@ -5,19 +5,44 @@ Any object of this shape can be trained on; `cifar10.py` and `shapes10.py` make 
 
 from __future__ import annotations
 
+import errno
+import os
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from jaxconv.errors import JaxconvError
 
-class DataUnavailable(Exception):
+_WORDS = ("reason", "origin")  # of a description; the rest are facts
+
+
+class DataUnavailable(JaxconvError):
     """A source is not at hand; the message names the places tried and the remedy."""
 
 
-class DataCorrupt(ValueError):
+class NotInGivenFolder(DataUnavailable):
+    """The folder that a user named does not have it: no reason to go on with something else."""
+
+    exit_code = 2
+
+
+class DataCorrupt(JaxconvError, ValueError):
     """A file is there, but is not what it should be; the message names it and the remedy."""
+
+
+def is_unreadable(error: Exception) -> bool:
+    """Whether a file is not damaged, but cannot be read: not allowed, a failing disk."""
+    known = error.errno if isinstance(error, OSError) else None
+    return known not in (None, errno.ENOENT, errno.ENOTDIR)
+
+
+def cannot_be_read(path: Path, error: Exception) -> str:
+    """What to say of such a file."""
+    return f"{path} cannot be read ({os.strerror(getattr(error, 'errno', None) or 0)})"
 
 
 class Split(NamedTuple):
@@ -32,7 +57,8 @@ class Dataset:
     """Two splits with their class names, and the two sentences a run opens with.
 
     `origin` says where the images came from; `reason` why this data set and no other was taken
-    (`first_available` writes it). Both are one line.
+    (`first_available` writes it). Both are one line. `exact` is False where two machines may differ
+    by a grey level here and there.
     """
 
     name: str
@@ -41,6 +67,7 @@ class Dataset:
     class_names: tuple[str, ...]
     origin: str
     reason: str = ""
+    exact: bool = True
 
 
 def limit(dataset: Dataset, train_limit: int | None, test_limit: int | None) -> Dataset:
@@ -74,19 +101,23 @@ def limit(dataset: Dataset, train_limit: int | None, test_limit: int | None) -> 
 def first_available(loaders: Mapping[str, Callable[[], Dataset]]) -> Dataset:
     """The data set of the first loader, in order, that does not raise `DataUnavailable`.
 
-    A source that is there but corrupt is an error, never a reason to train on something else.
+    A source that is there but corrupt, or is not where the user says, is an error, never a reason
+    to train on something else.
 
     Raises:
         DataUnavailable: no source is at hand. With one source, its own error.
+        NotInGivenFolder: of a loader.
         DataCorrupt: whatever a loader found.
         ValueError: there is no loader at all.
     """
     if not loaders:
-        raise ValueError("data.sources is empty: expected at least one of 'cifar10', 'shapes10'")
+        raise ValueError("data.sources is empty: expected at least one")
     missing: list[DataUnavailable] = []
     for name, load in loaders.items():
         try:
             dataset = load()
+        except NotInGivenFolder:
+            raise
         except DataUnavailable as error:
             missing.append(error)
             continue
@@ -160,10 +191,28 @@ def format_statistics(dataset: Dataset) -> str:
 
 def describe(dataset: Dataset) -> dict[str, object]:
     """What a data set is and how many examples it has, for the record of a run."""
+    labels = (split.labels for split in (dataset.train, dataset.test))
     return {
         "name": dataset.name,
         "reason": dataset.reason,
         "origin": dataset.origin,
         "train": len(dataset.train.labels),
         "test": len(dataset.test.labels),
+        "class_names": list(dataset.class_names),
+        "labels_crc32": [zlib.crc32(np.ascontiguousarray(array)) for array in labels],
     }
+
+
+def fingerprint(dataset: Dataset) -> dict[str, object]:
+    """What is the same on two machines if they train on the same data; reads all of it once."""
+    facts = {name: value for name, value in describe(dataset).items() if name not in _WORDS}
+    if dataset.exact:
+        facts["images_crc32"] = [_crc32(split.images) for split in (dataset.train, dataset.test)]
+    return facts
+
+
+def _crc32(images: np.ndarray) -> int:
+    crc32 = 0
+    for start in range(0, len(images), 1024):
+        crc32 = zlib.crc32(np.ascontiguousarray(images[start : start + 1024]), crc32)
+    return crc32

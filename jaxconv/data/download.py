@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from jaxconv.data.dataset import DataCorrupt, DataUnavailable
+from jaxconv.files import open_to_append
 
 MOST_FRUITLESS_ATTEMPTS = 4
 
@@ -87,7 +88,7 @@ def fetch(
     check_reachable(file.url)
     directory.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
-    part.touch()
+    open_to_append(part).close()  # a link is not followed: the folder may be from somebody else
     fruitless = 0
     with tqdm(total=file.bytes, unit="B", unit_scale=True, desc=file.name) as bar:
         while (have := part.stat().st_size) < file.bytes:
@@ -118,7 +119,9 @@ def _receive(url: str, part: Path, bar: tqdm, *, timeout_s: float) -> None:
         anew = response.status != 206
         if anew:
             bar.reset()
-        with part.open("wb" if anew else "ab") as out:
+        with open_to_append(part) as out:
+            if anew:
+                out.truncate(0)
             while block := response.read1(1 << 16):
                 out.write(block)
                 bar.update(len(block))

@@ -13,38 +13,48 @@ What happens to it, in this order:
 
 from __future__ import annotations
 
+import re
+import stat
 import warnings
 from pathlib import Path
 
 import numpy as np
 
+from jaxconv.errors import JaxconvError
+
 MAX_PIXELS = 50_000_000
 # Pillow reads more; of these, none starts a program or reads another file.
+_LONGEST_HEADER = 1 << 16  # bytes, of a PPM
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 
 
-class ImageError(Exception):
+class ImageError(JaxconvError):
     """A file that is no image to be read; the message is one line."""
 
 
-def load_image(path: Path, size: int = 32) -> np.ndarray:
+def load_image(path: Path, size: int = 32, *, least_side: int = 1) -> np.ndarray:
     """Reads an image file: uint8 [size, size, 3].
 
     Raises:
-        ImageError: it is missing, is no image, is damaged, has more than `MAX_PIXELS` pixels, or
-            is of floating point, whose white nobody knows.
+        ImageError: it is missing, is no image, is damaged, has more than `MAX_PIXELS` pixels or a
+            side below `least_side`, or is of floating point, whose white nobody knows.
     """
     from PIL import Image, ImageOps
 
     path = Path(path)
-    if not path.is_file():
-        raise ImageError(f"{path}: there is no such file; name image files")
+    _require_plain(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Pillow, about odd metadata
+            _require_short_header(path)
             with Image.open(path, formats=FORMATS) as image:
                 if image.width * image.height > MAX_PIXELS:  # before anything is decoded
                     raise _too_large(path, "{} x {}".format(*image.size))
+                if min(image.size) < least_side:
+                    shape = "{} x {}".format(*image.size)
+                    raise ImageError(
+                        f"{path}: {shape} pixels; expected at least {least_side} a side"
+                    )
                 upright = ImageOps.exif_transpose(image)
                 square = _square(_to_rgb(path, upright), size)
     except ImageError:
@@ -58,6 +68,28 @@ def load_image(path: Path, size: int = 32) -> np.ndarray:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(f"{path}: a damaged image ({reason})") from error
     return np.asarray(square)
+
+
+def _require_plain(path: Path) -> None:
+    """A pipe would be waited for, and a terminal read from."""
+    try:
+        is_plain = stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # or no path at all
+        raise ImageError(f"{path}: there is no such file; name image files") from error
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read ({error.strerror}); name image files") from error
+    if not is_plain:
+        raise ImageError(f"{path}: a folder, a pipe or a device; name image files")
+
+
+def _require_short_header(path: Path) -> None:
+    """Pillow reads the header of a PPM byte by byte, comments of any length included."""
+    with path.open("rb") as file:
+        head = file.read(_LONGEST_HEADER)
+    if head[:1] == b"P" and len(head) == _LONGEST_HEADER:
+        words = re.sub(rb"#[^\r\n]*", b"", head).split(maxsplit=3)
+        if len(words) < 4:  # kind, width, height, and what follows
+            raise ImageError(f"{path}: a damaged image (a header without end)")
 
 
 def _too_large(path, size):
@@ -82,7 +114,7 @@ def _to_rgb(path, image):
 
 
 def _square(image, size):
-    """The centred square of ``image``, resized."""
+    """The centred square of `image`, resized."""
     from PIL import Image
 
     side = min(image.size)

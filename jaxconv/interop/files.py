@@ -1,7 +1,5 @@
-"""State dicts in files: .safetensors both ways, and .pt where the user has PyTorch."""
+"""State dicts in files: .safetensors both ways, and PyTorch's own .pt, without PyTorch."""
 
-import importlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +7,9 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
+
+from jaxconv.files import write_whole
+from jaxconv.interop.torch_zip import read_torch_zip
 
 
 def save_state_dict(
@@ -26,25 +27,17 @@ def save_state_dict(
     write_whole(path, save(arrays, metadata and dict(metadata)))
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file and the folder it is in; one that exists is replaced by a whole one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def load_state_dict(path: str | Path) -> dict[str, np.ndarray]:
-    """Reads a state dict from a .safetensors file, or a .pt or .pth one where PyTorch is.
+    """Reads a state dict from a .safetensors file, or from what `torch.save` wrote.
 
-    A .pt file is a pickle, so PyTorch reads it with `weights_only=True`: nothing in it is run.
+    PyTorch is not needed, and nothing in the file is run: of a pickle, tensors by name are read,
+    and anything else is refused.
+
+    Args:
+        path: ends with .safetensors, or with .pt, .pth or .bin (PyTorch 1.6 or later).
 
     Raises:
         FileNotFoundError: there is no such file.
-        ModuleNotFoundError: a .pt file, and PyTorch is not installed here.
         ValueError: another ending, a damaged file, or a file that holds more than tensors by name.
     """
     path = Path(path)
@@ -55,26 +48,8 @@ def load_state_dict(path: str | Path) -> dict[str, np.ndarray]:
             return load_file(path)
         except SafetensorError as error:
             raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
-    if path.suffix in (".pt", ".pth"):
-        return _load_pickled(path)
+        except AttributeError as error:  # of NumPy, for the dtype
+            raise ValueError(f"{path} has numbers that NumPy does not know: {error}") from error
+    if path.suffix in (".pt", ".pth", ".bin"):
+        return read_torch_zip(path)
     raise ValueError(f"a state dict is read from .safetensors, .pt or .pth, got {path}")
-
-
-def _load_pickled(path):
-    try:
-        torch = importlib.import_module("torch")  # the user's own; no other line needs it
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"reading {path} needs PyTorch, which is not installed here; "
-            f"install it, or save the weights as .safetensors"
-        ) from error
-    try:
-        state_dict = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises whatever the damage happens to cause
-        raise ValueError(
-            f"{path} does not hold plain weights: torch.load(weights_only=True) gave "
-            f"{type(error).__name__}; save model.state_dict() into it"
-        ) from error
-    if not isinstance(state_dict, dict) or not all(map(torch.is_tensor, state_dict.values())):
-        raise ValueError(f"{path} must hold tensors by name; save model.state_dict() into it")
-    return {name: tensor.detach().numpy() for name, tensor in state_dict.items()}

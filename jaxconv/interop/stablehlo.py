@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from jaxconv.interop.files import write_whole
+from jaxconv.files import write_whole
 
 PLATFORMS = ("cpu", "cuda")
 

@@ -1,22 +1,27 @@
-"""The convolutions as Flax Linen modules: each owns its kernels and calls its function."""
+"""The convolutions as Flax Linen modules: each owns its kernels and calls its function.
 
+A tuple `kernel_size` decides the number of axes of space, one to three; an int follows x.
+"""
+
+from collections.abc import Sequence
 from dataclasses import field
 
 import jax
 from flax import linen as nn
 
-from jaxconv.linen.module import ConvModule, add_bias
+from jaxconv.linen.module import ConvModule, sizes_for
 from jaxconv.ops.arguments import IntOrPair
 from jaxconv.ops.depthwise_separable import depthwise_conv
 from jaxconv.ops.dilated import dilated_conv
-from jaxconv.ops.geometry import pair
+from jaxconv.ops.padding import Padding
+from jaxconv.ops.parameters import depthwise_features, factors, require_channels
 from jaxconv.ops.pointwise import pointwise_conv
 from jaxconv.ops.standard import conv
 from jaxconv.ops.transpose import transpose_conv
 
 
 class Conv(ConvModule):
-    """`conv` with a learned kernel: [b, h, w, c_in] -> [b, h', w', features]; options as `conv`."""
+    """`conv` with a learned kernel: [b, *space, c_in] -> [b, *space', features]."""
 
     features: int
     kernel_size: IntOrPair = 3
@@ -25,105 +30,96 @@ class Conv(ConvModule):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        size = pair(self.kernel_size, "kernel_size", minimum=1)
-        shape = (*size, x.shape[-1] // max(self.groups, 1), self.features)
-        x, kernel, bias = self.parameters(x, shape, self.features)
-        y = conv(
-            x,
-            kernel,
-            stride=self.stride,
-            padding=self.padding,
-            dilation=self.dilation,
-            groups=self.groups,
-        )
-        return add_bias(y, bias)
+        require_channels(x.shape[-1], self.features, self.groups)
+        size = sizes_for(self.kernel_size, x)
+        shape = (*size, x.shape[-1] // self.groups, self.features)
+        options = {"dilation": self.dilation, "groups": self.groups}
+        return self.convolve(conv, x, shape, self.features, **options)
 
 
 class PointwiseConv(ConvModule):
-    """`pointwise_conv` with a learned kernel: [b, h, w, c_in] -> [b, h', w', features]."""
+    """`pointwise_conv` with a learned kernel: [b, *space, c_in] -> [b, *space', features]."""
 
     features: int
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        x, kernel, bias = self.parameters(x, (1, 1, x.shape[-1], self.features), self.features)
-        return add_bias(pointwise_conv(x, kernel, stride=self.stride, padding=self.padding), bias)
+        require_channels(x.shape[-1], self.features)
+        shape = (*sizes_for(1, x), x.shape[-1], self.features)
+        return self.convolve(pointwise_conv, x, shape, self.features)
 
 
 class DepthwiseConv(ConvModule):
-    """`depthwise_conv` with a learned kernel: [b, h, w, c_in] -> [b, h', w', features].
+    """`depthwise_conv` with a learned kernel: [b, *space, c_in] -> [b, *space', features].
 
-    `features` is c_in times the multiplier; anything else is refused.
+    `features` is c_in times the multiplier; `multiplier` may be given in its place.
     """
 
-    features: int
+    features: int | None = None
     kernel_size: IntOrPair = 3
     dilation: IntOrPair = field(default=1, kw_only=True)
+    multiplier: int | None = field(default=None, kw_only=True)
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        shape = (*pair(self.kernel_size, "kernel_size", minimum=1), 1, self.features)
-        x, kernel, bias = self.parameters(x, shape, self.features)
-        y = depthwise_conv(
-            x, kernel, stride=self.stride, padding=self.padding, dilation=self.dilation
-        )
-        return add_bias(y, bias)
+        features = depthwise_features(x.shape[-1], self.features, self.multiplier)
+        shape = (*sizes_for(self.kernel_size, x), 1, features)
+        return self.convolve(depthwise_conv, x, shape, features, dilation=self.dilation)
 
 
 class DepthwiseSeparableConv(ConvModule):
-    """`depthwise_separable_conv` with learned kernels: [b, h, w, c_in] -> [b, h', w', features].
+    """`depthwise_separable_conv` with learned kernels: [b, *space, c_in] -> [b, *space', features].
 
-    Its halves are the submodules `depthwise` and `pointwise`; `multiplier` is m.
+    Its halves are the submodules `depthwise` and `pointwise`; `multiplier` is m. Stride, padding
+    and dilation are of the depthwise half, and `pointwise_padding` of the other, of zeros.
     """
 
     features: int
     kernel_size: IntOrPair = 3
     dilation: IntOrPair = field(default=1, kw_only=True)
-    pointwise_padding: IntOrPair = field(default=0, kw_only=True)
+    pointwise_padding: Padding = field(default=0, kw_only=True)
     multiplier: int = field(default=1, kw_only=True)
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        shared = {
-            name: getattr(self, name)
-            for name in ("use_bias", "dtype", "param_dtype", "kernel_init")
-        }
         depthwise = DepthwiseConv(
-            x.shape[-1] * self.multiplier,
-            self.kernel_size,
+            kernel_size=self.kernel_size,
+            multiplier=self.multiplier,
             stride=self.stride,
             padding=self.padding,
+            padding_mode=self.padding_mode,
             dilation=self.dilation,
             name="depthwise",
-            **shared,
+            **self.half_options(),
         )
         pointwise = PointwiseConv(
-            self.features, padding=self.pointwise_padding, name="pointwise", **shared
+            self.features, padding=self.pointwise_padding, name="pointwise", **self.half_options()
         )
         return pointwise(depthwise(x))
 
 
 class DilatedConv(ConvModule):
-    """`dilated_conv` with a learned kernel: [b, h, w, c_in] -> [b, h', w', features]."""
+    """`dilated_conv` with a learned kernel: [b, *space, c_in] -> [b, *space', features]."""
 
     features: int
     kernel_size: IntOrPair = 3
     dilation: IntOrPair = field(default=2, kw_only=True)
+    groups: int = field(default=1, kw_only=True)
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        shape = (*pair(self.kernel_size, "kernel_size", minimum=1), x.shape[-1], self.features)
-        x, kernel, bias = self.parameters(x, shape, self.features)
-        y = dilated_conv(
-            x, kernel, dilation=self.dilation, stride=self.stride, padding=self.padding
-        )
-        return add_bias(y, bias)
+        require_channels(x.shape[-1], self.features, self.groups)
+        size = sizes_for(self.kernel_size, x)
+        shape = (*size, x.shape[-1] // self.groups, self.features)
+        options = {"dilation": self.dilation, "groups": self.groups}
+        return self.convolve(dilated_conv, x, shape, self.features, **options)
 
 
 class SpatiallySeparableConv(ConvModule):
-    """`spatially_separable_conv` with learned kernels: [b, h, w, c_in] -> [b, h', w', features].
+    """`spatially_separable_conv` with learned kernels: [b, *space, c_in] -> [b, *space', features].
 
-    Its halves are the submodules `column` and `row`; `mid_features` is c_mid (`features` if None).
+    Of an image its halves are the submodules `column` and `row`; of a volume `depth` comes before,
+    and of a signal there is `row` alone. `mid_features` is c_mid (`features` if None).
     """
 
     features: int
@@ -132,34 +128,22 @@ class SpatiallySeparableConv(ConvModule):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        shared = {
-            name: getattr(self, name)
-            for name in ("use_bias", "dtype", "param_dtype", "kernel_init")
-        }
-        kernel_h, kernel_w = pair(self.kernel_size, "kernel_size", minimum=1)
-        (stride_h, stride_w) = pair(self.stride, "stride", minimum=1)
-        (padding_h, padding_w) = pair(self.padding, "padding", minimum=0)
-        column = Conv(
-            self.features if self.mid_features is None else self.mid_features,
-            (kernel_h, 1),
-            stride=(stride_h, 1),
-            padding=(padding_h, 0),
-            name="column",
-            **shared,
-        )
-        row = Conv(
-            self.features,
-            (1, kernel_w),
-            stride=(1, stride_w),
-            padding=(0, padding_w),
-            name="row",
-            **shared,
-        )
-        return row(column(x))
+        mid_features = self.features if self.mid_features is None else self.mid_features
+        for factor in factors(sizes_for(self.kernel_size, x), self.stride, self.padding):
+            x = Conv(
+                self.features if factor.name == "row" else mid_features,
+                **factor._asdict(),
+                padding_mode=self.padding_mode,
+                **self.half_options(),
+            )(x)
+        return x
 
 
 class TransposeConv(ConvModule):
-    """`transpose_conv` with a learned kernel: [b, h, w, c_in] -> [b, h', w', features]."""
+    """`transpose_conv` with a learned kernel: [b, *space, c_in] -> [b, *space', features].
+
+    `output_size`, the sizes of the output in space, may be given in the call, as in PyTorch.
+    """
 
     features: int
     kernel_size: IntOrPair = 3
@@ -168,17 +152,14 @@ class TransposeConv(ConvModule):
     groups: int = field(default=1, kw_only=True)
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        size = pair(self.kernel_size, "kernel_size", minimum=1)
-        shape = (*size, self.features // max(self.groups, 1), x.shape[-1])
-        x, kernel, bias = self.parameters(x, shape, self.features)
-        y = transpose_conv(
-            x,
-            kernel,
-            stride=self.stride,
-            padding=self.padding,
-            output_padding=self.output_padding,
-            dilation=self.dilation,
-            groups=self.groups,
-        )
-        return add_bias(y, bias)
+    def __call__(self, x: jax.Array, output_size: Sequence[int] | None = None) -> jax.Array:
+        require_channels(x.shape[-1], self.features, self.groups)
+        size = sizes_for(self.kernel_size, x)
+        shape = (*size, self.features // self.groups, x.shape[-1])
+        options = {
+            "output_padding": self.output_padding,
+            "output_size": output_size,
+            "dilation": self.dilation,
+            "groups": self.groups,
+        }
+        return self.convolve(transpose_conv, x, shape, self.features, **options)

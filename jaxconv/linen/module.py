@@ -1,7 +1,7 @@
-"""What the Flax modules share: common options, PyTorch's initial weights, dtypes, the bias."""
+"""What the Flax Linen convolutions share: options, parameters, and the call of a function."""
 
-from collections.abc import Sequence
-from math import prod
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,19 +9,13 @@ from flax import linen as nn
 from flax.linen.dtypes import promote_dtype
 
 from jaxconv.ops.arguments import IntOrPair
-
-# PyTorch's default: uniform in +-1/sqrt(fan_in), fan_in = kh * kw * (the third axis of the kernel).
-torch_kernel_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
-
-
-def torch_bias_init(fan_in: int) -> nn.initializers.Initializer:
-    """PyTorch's default for a bias: uniform in +-1/sqrt(fan_in)."""
-
-    def init(key, shape, dtype=jnp.float32):
-        bound = fan_in**-0.5
-        return jax.random.uniform(key, shape, dtype, -bound, bound)
-
-    return init
+from jaxconv.ops.padding import Padding
+from jaxconv.ops.parameters import (
+    Initializer,
+    kernel_sizes,
+    torch_bias_init,
+    torch_kernel_init,
+)
 
 
 class ConvModule(nn.Module, kw_only=True):
@@ -29,7 +23,8 @@ class ConvModule(nn.Module, kw_only=True):
 
     Attributes:
         stride: pixels between reads, as in the function of the same name.
-        padding: pixels of zeros at each border.
+        padding: pixels at each border; an int, one an axis, (low, high) an axis, "same", "valid".
+        padding_mode: what the border holds: "zeros", "reflect", "replicate" or "circular".
         use_bias: adds a learned [features] to the output (of both halves where there are two).
         dtype: of the computation; None promotes x and the parameters together.
         param_dtype: of the parameters.
@@ -37,24 +32,55 @@ class ConvModule(nn.Module, kw_only=True):
     """
 
     stride: IntOrPair = 1
-    padding: IntOrPair = 0
+    padding: Padding = 0
+    padding_mode: str = "zeros"
     use_bias: bool = False
     dtype: jnp.dtype | None = None
     param_dtype: jnp.dtype = jnp.float32
-    kernel_init: nn.initializers.Initializer = torch_kernel_init
+    kernel_init: Initializer = torch_kernel_init
 
-    def parameters(
-        self, x: jax.Array, kernel_shape: Sequence[int], features: int
-    ) -> tuple[jax.Array, jax.Array, jax.Array | None]:
-        """Returns x, the kernel and the bias (or None), all of the dtype to compute in."""
-        kernel = self.param("kernel", self.kernel_init, tuple(kernel_shape), self.param_dtype)
+    def convolve(
+        self,
+        function: Callable[..., jax.Array],
+        x: jax.Array,
+        kernel_shape: tuple[int, ...],
+        features: int,
+        **options: Any,
+    ) -> jax.Array:
+        """`function` of x and the learned kernel and bias, with the module's options and these."""
+        kernel = self.param("kernel", self.kernel_init, kernel_shape, self.param_dtype)
         bias = None
         if self.use_bias:
-            init = torch_bias_init(prod(kernel_shape[:3]))
-            bias = self.param("bias", init, (features,), self.param_dtype)
-        return tuple(promote_dtype(x, kernel, bias, dtype=self.dtype))
+            bias_init = torch_bias_init(kernel_shape)
+            bias = self.param("bias", bias_init, (features,), self.param_dtype)
+        x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
+        return function(
+            x,
+            kernel,
+            stride=self.stride,
+            padding=self.padding,
+            padding_mode=self.padding_mode,
+            bias=bias,
+            **options,
+        )
+
+    def half_options(self) -> dict[str, Any]:
+        """What both halves of a separable convolution take over."""
+        return {
+            "use_bias": self.use_bias,
+            "dtype": self.dtype,
+            "param_dtype": self.param_dtype,
+            "kernel_init": self.kernel_init,
+        }
 
 
-def add_bias(y: jax.Array, bias: jax.Array | None) -> jax.Array:
-    """y [b, h, w, o] plus bias [o], if there is one."""
-    return y if bias is None else y + bias[None, None, None, :]
+def sizes_for(kernel_size: IntOrPair, x: jax.Array) -> tuple[int, ...]:
+    """The kernel's size along each axis of space; an int follows the axes of x [b, *space, c].
+
+    Only a tuple can tell that x has no batch.
+    """
+    if not 3 <= x.ndim <= 5 and isinstance(kernel_size, int):
+        raise ValueError(
+            f"x must be [b, *space, c] with one to three axes of space, got shape {x.shape}"
+        )
+    return kernel_sizes(kernel_size, axes=x.ndim - 2)

@@ -1,9 +1,7 @@
 """Follows what each map of a network sees of the image through the network's operations.
 
 A receptive field belongs to the data flow, not to a list of layers: branches that meet see the
-union of what each saw. So a network is traced to a jaxpr in which marks surround its layers. A
-layer that knows its geometry speaks for itself, however it is computed; everything else is
-followed operation by operation.
+union of what each saw. So a network is traced to a jaxpr, which is followed operation by operation.
 
 Space that collapses (a mean over all positions, a flattening) keeps the view of one position: a
 receptive field is that of the features, and what is pooled is the whole image in any case. An
@@ -17,47 +15,38 @@ from typing import Any
 from jax.ad_checkpoint import checkpoint_name
 from jax.extend.core import Jaxpr, JaxprEqn, Literal
 
-from jaxconv.models.receptive_field import View, spread, union, window
+from jaxconv.models.views import View, spread, union, window
 
 Views = tuple[View, View] | tuple[()] | None
 """(vertical, horizontal); () for what does not depend on the image; None for what is unknown."""
 
-LayerRule = Callable[[View, int], View]
-"""What a layer makes of a view along axis 0 (vertical) or 1 (horizontal)."""
+
+def mark(array: Any, number: int) -> Any:
+    """`array` itself, marked so that `follow` tells what it sees."""
+    return checkpoint_name(array, f"{__name__}:{number}")
 
 
-def mark(array: Any, layer: int, side: str) -> Any:
-    """``array`` itself, marked as the "in" or the "out" of layer number ``layer``."""
-    return checkpoint_name(array, f"{__name__}:{layer}:{side}")
-
-
-def layer_views(
-    jaxpr: Jaxpr, inputs: Sequence[Views], rules: Mapping[int, LayerRule]
-) -> dict[int, Views]:
-    """The views of every marked layer's output.
+def follow(jaxpr: Jaxpr, inputs: Sequence[Views]) -> tuple[list[Views], dict[int, Views]]:
+    """The views of what a network returns, and of every marked array by its number.
 
     Args:
         jaxpr: of a network whose images and maps are [b, h, w, c].
         inputs: the views of its arguments.
-        rules: of the layers that know their geometry.
     """
-    before: dict[int, Views] = {}
-    after: dict[int, Views] = {}
+    marked: dict[int, Views] = {}
 
-    def pass_mark(name: str, views: Views) -> Views:
-        owner, _, place = name.partition(":")
-        if owner != __name__:
-            return views
-        number, _, side = place.partition(":")
-        layer = int(number)
-        if side == "in":
-            before[layer] = views
-            return views
-        seen = before[layer]
-        after[layer] = _both_axes(seen, rules[layer]) if layer in rules and seen else views
-        return after[layer]
+    def results_of(equation: JaxprEqn, given: Sequence[Views]) -> list[Views]:
+        if equation.primitive.name == "name":
+            owner, _, number = equation.params["name"].partition(":")
+            if owner == __name__:
+                marked[int(number)] = given[0]
+            return [given[0]]
+        if equation.primitive.name in _CALLS:
+            inner = equation.params.get("jaxpr") or equation.params["call_jaxpr"]
+            return inside(getattr(inner, "jaxpr", inner), given)
+        return [_transfer(equation, given)] * len(equation.outvars)
 
-    def follow(jaxpr: Jaxpr, inputs: Sequence[Views]) -> list[Views]:
+    def inside(jaxpr: Jaxpr, inputs: Sequence[Views]) -> list[Views]:
         known = dict(zip(jaxpr.invars, inputs, strict=True))
 
         def read(variable: Any) -> Views:
@@ -65,18 +54,10 @@ def layer_views(
 
         for equation in jaxpr.eqns:
             given = [read(variable) for variable in equation.invars]
-            if equation.primitive.name == "name":
-                results = [pass_mark(equation.params["name"], given[0])]
-            elif equation.primitive.name in _CALLS:
-                inner = equation.params.get("jaxpr") or equation.params["call_jaxpr"]
-                results = follow(getattr(inner, "jaxpr", inner), given)
-            else:
-                results = [_transfer(equation, given)] * len(equation.outvars)
-            known.update(zip(equation.outvars, results, strict=True))
+            known.update(zip(equation.outvars, results_of(equation, given), strict=True))
         return [read(variable) for variable in jaxpr.outvars]
 
-    follow(jaxpr, inputs)
-    return after
+    return inside(jaxpr, inputs), marked
 
 
 # Operations that only call a jaxpr, with their arguments and results in its order.
@@ -96,16 +77,16 @@ _FIELD_KEEPING = {  # each position alone; or reduced and repeated, as the modul
 # fmt: on
 
 
-def _both_axes(views: tuple[View, View], rule: LayerRule) -> Views:
+def _both_axes(views: tuple[View, View], rule: Callable[[View, int], View]) -> Views:
     return rule(views[0], 0), rule(views[1], 1)
 
 
 def _join(given: Iterable[Views]) -> Views:
     def join_two(a: Views, b: Views) -> Views:
-        if a is None or b is None:
+        if not a or not b:
             return None
-        joined = tuple(union(*axis) for axis in zip(a, b, strict=True))
-        return None if None in joined else joined
+        vertical, horizontal = union(a[0], b[0]), union(a[1], b[1])
+        return (vertical, horizontal) if vertical and horizontal else None
 
     dependent = [views for views in given if views != ()]
     return reduce(join_two, dependent) if dependent else ()
@@ -116,8 +97,10 @@ def _transfer(equation: JaxprEqn, given: Sequence[Views]) -> Views:
     views = _join(given)
     if not views or equation.primitive.name in _FIELD_KEEPING:
         return views
-    operand = next(v.aval for v, seen in zip(equation.invars, given, strict=True) if seen != ())
-    result = equation.outvars[0].aval
+    operand: Any = next(
+        v.aval for v, seen in zip(equation.invars, given, strict=True) if seen != ()
+    )
+    result: Any = equation.outvars[0].aval
     if max(operand.ndim, result.ndim) < 3:
         return views  # space has collapsed before
     match equation.primitive.name:
@@ -138,7 +121,8 @@ def _transfer(equation: JaxprEqn, given: Sequence[Views]) -> Views:
 
 
 def _convolution(views: tuple[View, View], equation: JaxprEqn) -> Views:
-    params, kernel = equation.params, equation.invars[1].aval
+    params = equation.params
+    kernel: Any = equation.invars[1].aval
     numbers = params["dimension_numbers"]
     if numbers.lhs_spec[2:] != (1, 2) or numbers.out_spec[2:] != (1, 2):
         return None
@@ -156,7 +140,8 @@ def _convolution(views: tuple[View, View], equation: JaxprEqn) -> Views:
 
 
 def _jaxconv_convolution(views: tuple[View, View], equation: JaxprEqn) -> Views:
-    options, kernel = equation.params["window"], equation.invars[1].aval
+    options = equation.params["window"]
+    kernel: Any = equation.invars[1].aval
 
     def rule(view: View, axis: int) -> View:
         return window(

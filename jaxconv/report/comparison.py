@@ -1,19 +1,31 @@
-"""Several runs beside each other: a table, what their configs differ in, and their curves."""
+"""Several runs beside each other: a table, what they differ in, and their curves."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from jaxconv.report.figures import BLUE, GREEN, MUTED, PURPLE, SERIES, VERMILION, dress, new_figure
-from jaxconv.report.run_dir import RunDir, RunDirError, flatten, read_json, read_metrics
+from jaxconv.palette import BLUE, GREEN, PURPLE, VERMILION
+from jaxconv.report.history import Rows, best, images_per_second, last, seconds, series, tidy
+from jaxconv.report.style import dress, fit, new_figure, over_epochs
+from jaxconv.runs.run_dir import RunDir, RunDirError, flatten, read_json, read_metrics, read_text
+from jaxconv.text import printable
 
-FIELDS = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
+CURVES = {
+    "train_loss": "Training loss",
+    "test_loss": "Test loss",
+    "train_accuracy": "Training accuracy (%)",
+    "test_accuracy": "Test accuracy (%)",
+}
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE)
 DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
+UNKNOWN = "?"
+
+_SURROUNDINGS = ("git.commit", "git.dirty", "versions.jax", "device.kind", "device.count")
+"""Fields of environment.json that can change a result or its speed."""
 
 
 @dataclass(frozen=True)
@@ -21,29 +33,43 @@ class Record:
     """What a run left behind, as far as runs are compared."""
 
     name: str
-    rows: Sequence[Mapping[str, Any]]  # of metrics.jsonl; at least one
+    rows: Rows  # as `history.tidy` gives them; at least one
     config: Mapping[str, Any]  # by dotted field names
+    surroundings: Mapping[str, Any]  # of environment.json, by dotted names
     dataset: str
+    parameters: str  # "193,376"; "?" where the run does not tell
+    multiply_adds: str  # of one image, likewise
 
 
 def read_record(run: RunDir, name: str) -> Record:
-    """Reads what `compare_table` and `compare_curves` need.
+    """Reads what `compare_table` and `compare_curves` need; what a run does not tell is "?".
 
     Raises:
-        RunDirError: no epoch is done, or a file is damaged.
+        RunDirError: no epoch is done, or a file is missing or is not what its name says.
     """
-    rows = read_metrics(run)
+    rows = tidy(read_metrics(run))
     if not rows:
         raise RunDirError(f"{run.path} has no epoch to compare yet; train in it first")
-    dataset = read_json(run.environment_json)["data"]["name"]
-    return Record(name, rows, flatten(read_json(run.config_json)), dataset)
+    environment = flatten(read_json(run.environment_json))
+    summary = read_text(run.summary_txt) if run.summary_txt.is_file() else ""
+    return Record(
+        name,
+        rows,
+        flatten(read_json(run.config_json)),
+        {name: environment[name] for name in _SURROUNDINGS if name in environment},
+        printable(environment.get("data.name", UNKNOWN)),
+        _total(summary, "Total params"),
+        _total(summary, "Multiply-adds"),
+    )
 
 
 def compare_table(records: Sequence[Record]) -> str:
-    """A line for each run, then one for each config field in which they differ."""
+    """A line for each run, then one for each field of config and environment that differs."""
     head = (
         "run",
         "data",
+        "parameters",
+        "multiply-adds",
         "epochs",
         "test %",
         "best %",
@@ -52,13 +78,23 @@ def compare_table(records: Sequence[Record]) -> str:
         "minutes",
         "images/s",
     )
-    table = [head, *(_line(record) for record in records)]
-    lines = _aligned(table)
-    names = sorted({name for record in records for name in record.config})
-    differing = [name for name in names if len({_told(record, name) for record in records}) > 1]
-    if differing:
-        told = [(name, *(_told(record, name) for record in records)) for name in differing]
-        lines += ["", *_aligned([("differs in", *(record.name for record in records)), *told])]
+    lines = _aligned([head, *(_line(record) for record in records)])
+    for title, values in (
+        ("config differs in", [record.config for record in records]),
+        ("environment differs in", [record.surroundings for record in records]),
+    ):
+        names = sorted({name for fields in values for name in fields})
+        differing = [name for name in names if len({_value(fields, name) for fields in values}) > 1]
+        if differing:
+            told = [
+                (
+                    printable(name),
+                    *(printable(_value(fields, name), longest=40) for fields in values),
+                )
+                for name in differing
+            ]
+            runs = [printable(record.name) for record in records]
+            lines += ["", *_aligned([(title, *runs), *told])]
     return "\n".join(lines)
 
 
@@ -68,17 +104,16 @@ def compare_curves(records: Sequence[Record]) -> Figure:
     A run is known by colour and dashes alike; after 16 runs they repeat.
     """
     figure = new_figure(9.0, 6.8, title="Runs compared")
-    for axes, field in zip(figure.subplots(2, 2).flat, FIELDS, strict=True):
+    for axes, (field, title) in zip(figure.subplots(2, 2).flat, CURVES.items(), strict=True):
         for number, record in enumerate(records):
-            epochs, values = [[row[of] for row in record.rows] for of in ("epoch", field)]
+            epochs, values = series(record.rows, field)
             colour, style = look(number)
             axes.plot(epochs, values, color=colour, linestyle=style, linewidth=1.8)
             axes.plot(epochs[-1:], values[-1:], "o", color=colour, markersize=5)
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
-        axes.set_xlabel("Epoch", color=MUTED)
-        dress(axes, SERIES[field][0], "")
-    names = [record.name for record in records]
-    handles, columns = axes.lines[::2], 3 if max(map(len, names)) <= 25 else 1
+        over_epochs(axes)
+        dress(axes, title, "")
+    names = [fit(printable(record.name), 8.0) for record in records]
+    handles, columns = figure.axes[0].lines[::2], 3 if max(map(len, names)) <= 25 else 1
     legend = figure.legend(handles, names, loc="outside lower center", ncols=columns, frameon=False)
     for text in legend.get_texts():
         text.set_parse_math(False)  # a name is data, not markup
@@ -92,28 +127,35 @@ def look(number: int) -> tuple[str, Any]:
 
 
 def _line(record: Record) -> tuple[str, ...]:
-    last = record.rows[-1]
-    best = max(record.rows, key=lambda row: row["test_accuracy"])
-    seconds = [row["seconds"] for row in record.rows]
-    images = sum(row["images_per_second"] * row["seconds"] for row in record.rows)
+    rows, top = record.rows, best(record.rows)
+    of = printable(record.config.get("epochs", UNKNOWN), longest=12)
     return (
-        record.name,
+        printable(record.name),
         record.dataset,
-        f"{last['epoch']}/{record.config.get('epochs', '?')}",
-        f"{last['test_accuracy']:.2f}",
-        f"{best['test_accuracy']:.2f} ({best['epoch']})",
-        f"{last['test_loss']:.4f}",
-        f"{last['train_accuracy']:.2f}",
-        f"{sum(seconds) / 60:.1f}",
-        f"{images / max(sum(seconds), 1e-9):.0f}",
+        record.parameters,
+        record.multiply_adds,
+        f"{rows[-1]['epoch']}/{of}",
+        _told(last(rows, "test_accuracy"), "{:.2f}"),
+        f"{top['test_accuracy']:.2f} ({top['epoch']})" if top else UNKNOWN,
+        _told(last(rows, "test_loss"), "{:.4f}"),
+        _told(last(rows, "train_accuracy"), "{:.2f}"),
+        _told(seconds(rows) / 60, "{:.1f}"),
+        _told(images_per_second(rows), "{:.0f}"),
     )
 
 
-def _told(record: Record, name: str, length: int = 40) -> str:
-    if name not in record.config:
-        return "absent"
-    text = json.dumps(record.config[name])
-    return text if len(text) <= length else f"{text[: length - 3]}..."
+def _told(value: float | None, form: str) -> str:
+    return UNKNOWN if value is None else form.format(value)
+
+
+def _total(summary: str, name: str) -> str:
+    """A total of the table of layers, as it stands there."""
+    found = re.search(rf"^{name}: ([\d,]{{1,30}})$", summary, flags=re.MULTILINE)
+    return found[1] if found else UNKNOWN
+
+
+def _value(fields: Mapping[str, Any], name: str) -> str:
+    return json.dumps(fields[name], ensure_ascii=False) if name in fields else "absent"
 
 
 def _aligned(table: Sequence[Sequence[str]]) -> list[str]:

@@ -1,17 +1,17 @@
 """`report.html`: all that a run has to tell, in one file that fetches nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from jaxconv.report import figures, run_dir, sections
-from jaxconv.report.page import Markup, document, element, section
+from jaxconv.files import write_whole
+from jaxconv.report import contents, figures, style
+from jaxconv.report.history import Rows, tidy
 from jaxconv.report.results import Results
-from jaxconv.report.run_dir import RunDir
-
-Rows = Sequence[Mapping[str, Any]]
+from jaxconv.runs import run_dir
+from jaxconv.runs.run_dir import RunDir
 
 
 def write_report(run: RunDir, results: Results) -> Path:
@@ -23,7 +23,7 @@ def write_report(run: RunDir, results: Results) -> Path:
     Raises:
         RunDirError: a file of the run that the report shows is missing or damaged.
     """
-    rows = run_dir.read_metrics(run)
+    rows = tidy(run_dir.read_metrics(run))
     write_figures(run.figures, results, rows)
     page = render_report(
         results,
@@ -32,7 +32,7 @@ def write_report(run: RunDir, results: Results) -> Path:
         environment=run_dir.read_json(run.environment_json),
         summary=run_dir.read_text(run.summary_txt),
     )
-    run_dir.write_text(run.report_html, page)
+    write_whole(run.report_html, page)
     return run.report_html
 
 
@@ -60,7 +60,7 @@ def write_figures(folder: Path, results: Results, rows: Rows) -> None:
         ),
     }
     for file, picture in pictures.items():
-        figures.save(picture, folder / f"{file}.png")
+        style.save(picture, folder / f"{file}.png")
 
 
 def render_report(
@@ -71,81 +71,23 @@ def render_report(
     environment: Mapping[str, Any],
     summary: str,
 ) -> str:
-    """Returns the whole page; everything in it is escaped, and no script is needed."""
-    return document(
-        f"{100 * results.accuracy:.2f} % on {results.dataset_name} · jaxconv",
-        _headline(results, rows, environment["device"]),
-        section(
-            "Learning curves",
-            element("p", _curves_note(rows)),
-            sections.charts(rows, "train_loss", "test_loss", "train_accuracy", "test_accuracy"),
-        ),
-        sections.class_by_class(results),
-        sections.mistakes(results),
-        sections.calibration(results),
-        sections.data(results),
-        section("Learning rate and momentum", sections.charts(rows, "lr", "momentum")),
-        sections.timing(rows),
-        section("Network", element("pre", summary)),
-        section("Configuration", sections.fields(config)),
-        section("Environment", sections.fields(environment)),
+    """Returns the whole page; everything in it is escaped, and no script is needed.
+
+    Args:
+        rows: as `history.tidy` gives them.
+    """
+    templates = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-
-
-def _headline(results: Results, rows: Rows, device: Mapping[str, Any]) -> Markup:
-    name, seconds = results.dataset_name, sum(row["seconds"] for row in rows)
-    lead = (
-        f"test accuracy on the {len(results.test_labels):,} test images of {name}, "
-        f"after {_epochs(results.epoch)}."
+    return templates.get_template("report.html.jinja").render(
+        results=results,
+        rows=rows,
+        config=config,
+        environment=environment,
+        summary=summary,
+        contents=contents,
     )
-    origin = (
-        f"Data set: {name}, {results.dataset_reason}. "
-        f"Device: {device['count']} x {device['kind']} ({device['backend']})."
-    )
-    facts = (
-        (f"{results.parameters:,}", "parameters"),
-        (_duration(seconds), f"for {_epochs(len(rows))}"),
-        (f"{_rate(rows):,.0f}" if rows else "-", "training images a second"),
-        (f"{100 * results.calibration_error:.1f} %", "calibration error"),
-    )
-    return element(
-        "header",
-        element("p", "Training report", class_="eyebrow"),
-        element("h1", f"{100 * results.accuracy:.2f} %"),
-        element("p", lead, class_="lead"),
-        element("p", origin),
-        element(
-            "div",
-            *(element("div", element("b", b), element("span", s), class_="fact") for b, s in facts),
-            class_="facts",
-        ),
-    )
-
-
-def _curves_note(rows: Rows) -> str:
-    note = (
-        "Training is measured under augmentation and dropout, testing without. "
-        "A click enlarges a chart."
-    )
-    if not rows:
-        return note
-    best = max(rows, key=lambda row: row["test_accuracy"])
-    highest = f"{best['test_accuracy']:.2f} %, at epoch {best['epoch']}"
-    return f"{note} The highest test accuracy on the way was {highest}."
-
-
-def _epochs(count: int) -> str:
-    return f"{count} epoch" if count == 1 else f"{count} epochs"
-
-
-def _rate(rows: Rows) -> float:
-    """Median images a second; the first epoch, which compiles, only counts when it is alone."""
-    return float(np.median([row["images_per_second"] for row in rows[1:] or rows]))
-
-
-def _duration(seconds: float) -> str:
-    hours, rest = divmod(round(seconds), 3600)
-    minutes, whole = divmod(rest, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {whole} s" if minutes else f"{seconds:.1f} s"

@@ -9,21 +9,33 @@ import hashlib
 import json
 import logging
 import shutil
+import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from jaxconv.errors import JaxconvError
+from jaxconv.files import require_inside
+from jaxconv.text import one_line, printable
 
-class CheckpointError(Exception):
+LATE = "Event loop is closed"
+MOST_ATTEMPTS = 20
+
+
+class CheckpointError(JaxconvError):
     """A checkpoint can't be written or used; the message says which, why and what to do."""
 
 
 class CheckpointDamaged(CheckpointError):
     """A checkpoint does not hold what was saved."""
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)
 
 
 class Checkpoints:
@@ -32,42 +44,27 @@ class Checkpoints:
     A checkpoint is any pytree of arrays. It is copied when `save` returns and written in the
     background; `close` waits for that. What is being written when the process is killed is not
     counted as a checkpoint, and the one before stays. With `read_only` nothing in the directory
-    is touched, so that a run may be looked at while it trains.
+    is touched, so that a run may be looked at while it trains. `say` is told of what was set aside.
+
+    Raises:
+        CheckpointDamaged: of opening, as `restore_latest`.
+        OSError: the directory can't be made, or is a link that leads out of the run.
     """
 
-    def __init__(self, directory: Path, *, read_only: bool = False):
-        from orbax import checkpoint as ocp
-        from orbax.checkpoint import checkpoint_managers
-
-        logging.getLogger("absl").addFilter(_not_orbax)
-
-        def test_accuracy(metrics):
-            return metrics["test_accuracy"]
-
-        best = checkpoint_managers.BestN(
-            get_metric_fn=test_accuracy, n=1, keep_checkpoints_without_metrics=False
-        )
-        options = ocp.CheckpointManagerOptions(
-            preservation_policy=checkpoint_managers.AnyPreservationPolicy(
-                [checkpoint_managers.LatestN(2), best]
-            ),
-            best_fn=test_accuracy,
-            cleanup_tmp_directories=True,  # unless read_only
-            create=False,
-            read_only=read_only,
-            # Else the threads of a save that can't make its directory wait for minutes at exit.
-            async_options=ocp.AsyncOptions(create_directories_asynchronously=False),
-            lightweight_initialize=True,  # what is damaged is found below, one by one
-            # Of several processes one writes, and Orbax shall not wait for the others.
-            multiprocessing_options=ocp.options.MultiprocessingOptions(active_processes={0}),
-        )
+    def __init__(
+        self, directory: Path, *, read_only: bool = False, say: Callable[[str], None] = _print
+    ):
         self.directory = directory
         self.read_only = read_only
+        self._is_writing = False
+        self._say = say
         if not read_only:
+            require_inside(directory, directory.parent)
             directory.mkdir(parents=True, exist_ok=True)
-        self._hushed = _LateCallsHushed()
-        self._hushed.__enter__()
-        self._manager = ocp.CheckpointManager(directory, options=options)
+        self._manager: Any = None
+        self._set_aside(_strange_checkpoints(directory))
+        with hushed():
+            self._manager = _make_manager(directory, read_only)
         self._set_aside_unlisted()
 
     @property
@@ -93,12 +90,24 @@ class Checkpoints:
         copy = jax.tree.map(np.array, tree)  # the next step overwrites the buffers of `tree`
         metrics = None if test_accuracy is None else {"test_accuracy": test_accuracy}
         with self._writing():
+            self._is_writing = True
             self._manager.save(
                 step,
                 args=ocp.args.StandardSave(copy),
                 metrics=metrics,
                 custom_metadata={"sha256": _digest(_leaves(copy), metrics)},
             )
+
+    def wait(self) -> None:
+        """Waits until the checkpoint saved last is written; costs nothing where it is.
+
+        Raises:
+            CheckpointError: it can't be written.
+        """
+        if self._is_writing:
+            with self._writing():
+                self._manager.wait_until_finished()
+            self._is_writing = False
 
     def restore(self, step: int, like: Any) -> Any:
         """The tree saved under `step`: NumPy arrays in the structure of `like`.
@@ -107,18 +116,9 @@ class Checkpoints:
             CheckpointDamaged: it can't be read, or is not what was saved.
             CheckpointError: it was written for another structure, other shapes or dtypes.
         """
-        from orbax import checkpoint as ocp
-
-        place = self.directory / str(step)
-        try:
-            digest = (self._manager.metadata(step).custom_metadata or {}).get("sha256")
-            with _LateCallsHushed():
-                leaves = _leaves(self._manager.restore(step, args=ocp.args.StandardRestore()))
-        except Exception as error:  # of many kinds: Orbax's, TensorStore's, those of json
-            raise CheckpointDamaged(f"{place} can't be read ({_one_line(error)})") from error
-        if digest != _digest(leaves, self._manager.metrics(step)):
-            raise CheckpointDamaged(f"{place} does not hold what was saved there")
-        expected = _leaves(like)
+        with hushed():
+            leaves = self._read(step)
+        expected, place = _leaves(like), self.directory / str(step)
         for path in sorted({*leaves, *expected}):
             found, wanted = _describe(leaves.get(path)), _describe(expected.get(path))
             if found != wanted:
@@ -127,6 +127,43 @@ class Checkpoints:
                     f"{wanted} in this program; give a new --workdir, or the program that wrote it"
                 )
         return jax.tree.unflatten(jax.tree.structure(like), [leaves[path] for path in expected])
+
+    def _read(self, step: int) -> dict[str, np.ndarray]:
+        """The arrays saved under `step` by path; raises `CheckpointDamaged` as `restore`."""
+        from orbax import checkpoint as ocp
+
+        place = self.directory / str(step)
+        try:
+            digest = (self._manager.metadata(step).custom_metadata or {}).get("sha256")
+            leaves = _leaves(self._manager.restore(step, args=ocp.args.StandardRestore()))
+            metrics = self._manager.metrics(step)
+        except Exception as error:  # of many kinds: Orbax's, TensorStore's, those of json
+            raise CheckpointDamaged(f"{place} can't be read ({one_line(error)})") from error
+        if digest != _digest(leaves, metrics):
+            raise CheckpointDamaged(f"{place} does not hold what was saved there")
+        return leaves
+
+    def restore_chosen(self, like: Any, *, best: bool = False) -> tuple[int, Any]:
+        """(step, tree) of the latest or the best checkpoint, for who only looks at a run.
+
+        A run that trains meanwhile may remove it in this moment: then it is another one.
+
+        Raises:
+            CheckpointError: there is none; or as `restore`.
+        """
+        for _ in range(MOST_ATTEMPTS):
+            step = self.best_step if best else self.latest_step
+            if step is None:
+                raise CheckpointError(
+                    f"{self.directory} holds no whole checkpoint; train there first"
+                )
+            try:
+                return step, self.restore(step, like)
+            except CheckpointDamaged:
+                if (self.directory / str(step)).exists():
+                    raise
+                self._manager.reload()
+        raise CheckpointDamaged(f"{self.directory} changes too fast to be read; try again")
 
     def restore_latest(self, like: Any) -> Any | None:
         """The newest checkpoint that holds what was saved, as `restore` gives it; None without any.
@@ -137,18 +174,16 @@ class Checkpoints:
             CheckpointDamaged: all are.
             CheckpointError: as `restore`.
         """
-        damaged = {}
-        with _LateCallsHushed():
+        damaged, tree = {}, None
+        with hushed():
             for step in sorted(self._manager.all_steps(), reverse=True):
                 try:
                     tree = self.restore(step, like)
+                    break
                 except CheckpointDamaged as error:
                     damaged[step] = str(error)
-                else:
-                    self._set_aside(damaged)
-                    return tree
         self._set_aside(damaged)
-        return None
+        return tree
 
     def close(self) -> None:
         """Waits until everything is written.
@@ -159,17 +194,18 @@ class Checkpoints:
         with self._writing():
             self._manager.wait_until_finished()
             self._manager.close()
-        self._hushed.__exit__()  # where that failed, more may be printed until the process ends
 
     def _set_aside_unlisted(self) -> None:
         """Sets aside what Orbax can't even list: one such would keep it from starting."""
         damaged = {}
         for step in self._manager.all_steps():
+            place = self.directory / str(step)
             try:
-                self._manager.metadata(step)
+                with hushed():
+                    self._manager.metadata(step)
             except Exception as error:  # of many kinds, as in restore
-                place = self.directory / str(step)
-                damaged[step] = f"{place} can't be read ({_one_line(error)})"
+                if place.exists() or not self.read_only:  # else the run itself has removed it
+                    damaged[step] = f"{place} can't be read ({one_line(error)})"
         self._set_aside(damaged)
 
     def _set_aside(self, damaged: dict[int, str]) -> None:
@@ -178,7 +214,7 @@ class Checkpoints:
             raise CheckpointDamaged(
                 f"{damaged[max(damaged)]}; going on with training sets it aside"
             )
-        if damaged and len(damaged) == len(self._manager.all_steps()):
+        if damaged and len(damaged) == len(_places(self.directory)):
             reason = damaged[max(damaged)]
             raise CheckpointDamaged(
                 f"{reason}; no other is left to go on from: give a new --workdir"
@@ -186,19 +222,51 @@ class Checkpoints:
         for step, reason in damaged.items():
             aside = self.directory / f"damaged-{step}"
             shutil.rmtree(aside, ignore_errors=True)
+            aside.unlink(missing_ok=True)  # where it was a link or a file
             (self.directory / str(step)).rename(aside)
-            print(f"{reason}; it is now {aside.name}, and the one before it is used", flush=True)
-        self._manager.reload()
+            line = f"{reason}; it is now {aside.name}, and the one before it is used"
+            self._say(printable(line))
+        if self._manager is not None:
+            self._manager.reload()
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
         try:
-            yield
+            with hushed():
+                yield
         except Exception as error:  # of many kinds, as in restore
             raise CheckpointError(
-                f"can't save a checkpoint in {self.directory} ({_one_line(error)}); those before "
+                f"can't save a checkpoint in {self.directory} ({one_line(error)}); those before "
                 "it are kept: make room, or mend what is said, and run the same command again"
             ) from error
+
+
+def _make_manager(directory: Path, read_only: bool) -> Any:
+    """Orbax's manager of the checkpoints in a directory."""
+    from orbax import checkpoint as ocp
+    from orbax.checkpoint import checkpoint_managers
+
+    def test_accuracy(metrics):
+        return metrics["test_accuracy"]
+
+    best = checkpoint_managers.BestN(
+        get_metric_fn=test_accuracy, n=1, keep_checkpoints_without_metrics=False
+    )
+    options = ocp.CheckpointManagerOptions(
+        preservation_policy=checkpoint_managers.AnyPreservationPolicy(
+            [checkpoint_managers.LatestN(2), best]
+        ),
+        best_fn=test_accuracy,
+        cleanup_tmp_directories=True,  # unless read_only
+        create=False,
+        read_only=read_only,
+        # Else the threads of a save that can't make its directory wait for minutes at exit.
+        async_options=ocp.AsyncOptions(create_directories_asynchronously=False),
+        lightweight_initialize=True,  # what is damaged is found one by one
+        # Of several processes one writes, and Orbax shall not wait for the others.
+        multiprocessing_options=ocp.options.MultiprocessingOptions(active_processes={0}),
+    )
+    return ocp.CheckpointManager(directory, options=options)
 
 
 def _leaves(tree: Any) -> dict[str, Any]:
@@ -219,34 +287,85 @@ def _digest(leaves: dict[str, np.ndarray], metrics: dict[str, float] | None) -> 
     return digest.hexdigest()
 
 
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 160 else f"{text[:60]} ... {text[-100:]}"  # the cause comes last
+def _places(directory: Path) -> dict[int, Path]:
+    """The checkpoints in a directory by step; none where it is not there."""
+    found = directory.iterdir() if directory.is_dir() else ()
+    return {int(path.name): path for path in found if path.name.isdecimal()}
 
 
-class _LateCallsHushed:
-    """A context without what TensorStore prints of the calls that come after one has failed.
+def _strange_checkpoints(directory: Path) -> dict[int, str]:
+    """What is wrong, by step, with checkpoints that Orbax would fail at, or wait for."""
+    reasons = {step: _strangeness(path) for step, path in _places(directory).items()}
+    return {
+        step: f"{directory / str(step)} can't be read ({reason})"
+        for step, reason in reasons.items()
+        if reason
+    }
 
-    Once one of its reads or writes fails, the others find their event loop closed, and say so, each
-    with a traceback, from threads of their own.
+
+def _strangeness(place: Path) -> str | None:
+    if len(place.name) > 12:
+        return "no run has so many steps"
+    with contextlib.suppress(FileNotFoundError):  # the run itself may remove it in this moment
+        for path in [place, *place.rglob("*")]:
+            mode = path.lstat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                return f"{path.name} is a link, a pipe or a device"
+        try:
+            told = json.loads((place / "_CHECKPOINT_METADATA").read_bytes())
+            times = [told.get(f"{name}_timestamp_nsecs") for name in ("init", "commit")]
+            if not all(time is None or (type(time) is int and 0 <= time < 2**63) for time in times):
+                return "its times are none"
+            if (metrics := place / "metrics" / "metrics").exists():
+                accuracy = json.loads(metrics.read_bytes())["test_accuracy"]
+                if type(accuracy) not in (int, float) or not 0 <= accuracy <= 100:
+                    return "its accuracy is none"
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+            return one_line(error)
+    return None
+
+
+@contextlib.contextmanager
+def hushed() -> Iterator[None]:
+    """A context without what Orbax and TensorStore print of errors that they also raise.
+
+    Once one of TensorStore's reads or writes fails, the others find their event loop closed, and
+    say so, each with a traceback, from threads of their own. For a program that saves: after a
+    save that failed it stays, since more may come until the process ends.
     """
+    before = sys.excepthook, sys.unraisablehook
+    loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
 
-    def __enter__(self) -> None:
-        self._before = sys.excepthook, sys.unraisablehook
-        sys.excepthook, sys.unraisablehook = self._except, self._unraisable
+    def except_(kind: type, error: BaseException, frames: Any) -> None:
+        if str(error) != LATE:
+            before[0](kind, error, frames)
 
-    def __exit__(self, *_: object) -> None:
-        sys.excepthook, sys.unraisablehook = self._before
+    def unraisable_(unraisable: Any) -> None:
+        if str(unraisable.exc_value) != LATE:
+            before[1](unraisable)
 
-    def _except(self, kind: type, error: BaseException, frames: Any) -> None:
-        if str(error) != "Event loop is closed":
-            self._before[0](kind, error, frames)
+    def restore() -> None:
+        sys.excepthook, sys.unraisablehook = before
+        for logger in loggers:
+            logger.removeFilter(_is_worth_telling)
 
-    def _unraisable(self, unraisable: Any) -> None:
-        if str(unraisable.exc_value) != "Event loop is closed":
-            self._before[1](unraisable)
+    sys.excepthook, sys.unraisablehook = except_, unraisable_
+    nested = _is_worth_telling in loggers[0].filters
+    for logger in loggers:
+        logger.addFilter(_is_worth_telling)
+    if nested:
+        loggers.clear()
+    try:
+        yield
+    except CheckpointError:  # the program is about to end
+        raise
+    except BaseException:
+        restore()
+        raise
+    restore()
 
 
-def _not_orbax(record: logging.LogRecord) -> bool:
-    """Whether a log record is not Orbax's: it logs tracebacks of errors that it also raises."""
-    return "orbax" not in Path(record.pathname).parts
+def _is_worth_telling(record: logging.LogRecord) -> bool:
+    """Whether a log record is neither Orbax's nor of a late call of TensorStore's."""
+    of_orbax = record.name == "absl" and "orbax" in Path(record.pathname).parts
+    return not of_orbax and record.name != "asyncio"

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxconv.training.keys import run_keys
 from jaxconv.training.objective import Sums
 from jaxconv.training.parallel import OneDevice, make_layout
 from jaxconv.training.step import TrainState
@@ -76,7 +77,7 @@ def make_device_epoch(
     """
     layout = layout or make_layout()
     images, labels = layout.everywhere((np.asarray(images), np.asarray(labels)))
-    run_key, augment_key = jax.random.split(jax.random.key(seed))
+    keys = run_keys(seed)
     width = layout.padded(batch_size)
     train_step = layout.spread(train_step)
 
@@ -88,11 +89,11 @@ def make_device_epoch(
             "mask": row != PADDING,
             "key": jax.vmap(jax.random.fold_in, (None, 0))(epoch_key, picked),
         }
-        new_state, sums = train_step(state, batch, run_key)
+        new_state, sums = train_step(state, batch, keys.steps)
         return new_state, _add(tally, sums, state.step)
 
     def call(state, tally, rows, steps, images, labels, epoch):
-        epoch_key = jax.random.fold_in(augment_key, epoch)
+        epoch_key = jax.random.fold_in(keys.augmentation, epoch)
         if steps_per_call == 1:  # convolutions in a loop miss XLA's fast paths on CPU
             return one_step(state, tally, rows[0], images, labels, epoch_key)
 
@@ -159,7 +160,7 @@ def make_streamed_epoch(
     Each sends its part of a batch to its devices, where the step augments it: the same examples,
     with the same keys.
     """
-    _, augment_key = jax.random.split(jax.random.key(seed))
+    augment_key = run_keys(seed).augmentation
 
     def prepare(row, epoch):
         picked = np.maximum(row, 0)
@@ -194,7 +195,7 @@ def _prepared(
     seed: int,
 ) -> RunEpoch:
     """Epochs over batches that `prepare(row, epoch)` makes of places in the data set."""
-    run_key, _ = jax.random.split(jax.random.key(seed))
+    run_key = run_keys(seed).steps
     train_step, add = layout.spread(train_step), jax.jit(_add)
     width = layout.padded(batch_size)
 

@@ -11,21 +11,33 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
+from jaxconv.errors import JaxconvError
 from jaxconv.training.checkpoint import Checkpoints
 from jaxconv.training.epochs import RunEpoch, Tally, empty_tally
 from jaxconv.training.optim import current_rates
 from jaxconv.training.parallel import OneDevice, make_layout
 from jaxconv.training.step import TrainState
+from jaxconv.training.wish import Wish
 
 Row = dict[str, float]
-STOP = 2  # of the wishes that `fit` has; 1 is a checkpoint
+
+
+class SaveEvery(NamedTuple):
+    """When to save within an epoch too: after the first call that ends so much later than the last
+    checkpoint. None is never."""
+
+    steps: int | None = None
+    minutes: float | None = None
+
+
+ONLY_AFTER_EPOCHS = SaveEvery()
 
 
 class Interrupted(Exception):
     """Training was asked to stop; everything is saved."""
 
 
-class Diverged(Exception):
+class Diverged(JaxconvError):
     """A loss was not finite; the message names the step, the rate and the last good checkpoint."""
 
 
@@ -93,98 +105,134 @@ def go_on(state: TrainState, checkpoints: Checkpoints) -> Progress:
     return fresh if saved is None else jax.device_put(saved)
 
 
-class _Interval:
-    """Whether a checkpoint is due within an epoch: so many steps or minutes after the last one."""
+class _Saver:
+    """Saves, and knows whether a checkpoint is due within an epoch: so long after the last one."""
 
-    def __init__(self, every_steps: int | None, every_minutes: float | None, step: int):
-        self._steps = every_steps or math.inf
-        self._seconds = 60 * (every_minutes or math.inf)
-        self.restart(step)
+    def __init__(self, checkpoints: Checkpoints, every: SaveEvery, step: int):
+        self.checkpoints = checkpoints
+        self._steps = every.steps or math.inf
+        self._seconds = 60 * (every.minutes or math.inf)
+        self._restart(step)
 
-    def restart(self, step: int) -> None:
-        self._last_step, self._last_time = step, time.monotonic()
+    def save(self, step: int, progress: Progress, *, test_accuracy: float | None = None) -> None:
+        self.checkpoints.save(step, progress, test_accuracy=test_accuracy)
+        self._restart(step)
 
     def steps_over(self, step: int) -> bool:
         return step - self._last_step >= self._steps
 
-    def minutes_over(self) -> bool:
-        return time.monotonic() - self._last_time >= self._seconds
+    def wish(self) -> Wish:
+        over = time.monotonic() - self._last_time >= self._seconds
+        return Wish.SAVE if over else Wish.NOTHING
+
+    def _restart(self, step: int) -> None:
+        self._last_step, self._last_time = step, time.monotonic()
+
+
+class Course(NamedTuple):
+    """What the epochs of a run are made of."""
+
+    run_epoch: RunEpoch
+    evaluate: Callable[[TrainState], Row]
+    steps_per_epoch: int
+    steps_per_call: int
+    train_count: int  # examples of an epoch
 
 
 def fit(
     progress: Progress,
+    course: Course,
     *,
     epochs: int,
-    steps_per_epoch: int,
-    steps_per_call: int,
-    train_count: int,
-    run_epoch: RunEpoch,
-    evaluate: Callable[[TrainState], Row],
     checkpoints: Checkpoints,
     on_row: Callable[[Row], None],
+    on_saved: Callable[[Row], None] = lambda row: None,
     should_stop: Callable[[], bool],
-    every_steps: int | None = None,
-    every_minutes: float | None = None,
-    agree: Callable[[int], int] = lambda wish: wish,
+    save_every: SaveEvery = ONLY_AFTER_EPOCHS,
+    agree: Callable[[Wish], Wish] = lambda wish: wish,
 ) -> TrainState:
     """Trains on from `progress` until `epochs` are done; saves after each, or more often.
 
     Args:
         progress: from `go_on`; its arrays are donated.
-        train_count: examples of an epoch, for the progress bar.
-        on_row: gets the metrics of each epoch, before its checkpoint is written.
+        on_row: gets the metrics of each epoch, to be kept before its checkpoint is written.
+        on_saved: gets them after that, to be shown: what it does can cost no epoch.
         should_stop: asked after every call; True saves and raises `Interrupted`.
-        every_steps, every_minutes: save within an epoch too, after the first call that ends so
-            much later than the last checkpoint; None for never.
-        agree: makes one wish of those of several processes: 0 nothing, 1 a checkpoint, 2 a stop.
+        agree: makes one wish of those of several processes.
 
     Raises:
         Interrupted: stopped on request, saved.
         Diverged: the loss became NaN or infinite; nothing was saved since.
+        CheckpointError: a checkpoint can't be written; known within a call of the next epoch.
     """
-    step = int(progress.state.step)
-    first, done = divmod(step, steps_per_epoch)
-    interval = _Interval(every_steps, every_minutes, step)
-    for epoch in range(first, epochs):
-        started = time.perf_counter()
-        counted = int(progress.tally.count)
-        with _bar(epoch, epochs, counted, train_count) as bar:
-            for now in run_epoch(*progress, epoch, done):
-                tally = progress.tally  # one call behind: the device does not wait
-                _show(bar, tally)
-                progress = Progress(*now)
-                _check_loss(tally, progress.state, checkpoints)
-                step = min(step + steps_per_call, (epoch + 1) * steps_per_epoch)
-                wish = agree(STOP if should_stop() else int(interval.minutes_over()))
-                # At the end of an epoch its evaluation belongs to it: save and stop after that.
-                if (wish or interval.steps_over(step)) and step % steps_per_epoch:
-                    _check(progress, checkpoints)
-                    checkpoints.save(step, progress)
-                    interval.restart(step)
-                    if wish == STOP:
-                        raise Interrupted
-        _check(progress, checkpoints)
-        state, tally = progress
-        seconds = time.perf_counter() - started
-        row = {
-            "epoch": epoch + 1,
-            "step": step,
-            **current_rates(state.opt_state),
-            "train_loss": float(tally.loss_sum) / int(tally.count),
-            "train_accuracy": 100 * int(tally.correct) / int(tally.count),
-            **evaluate(state),
-            "seconds": round(seconds, 3),
-            "images_per_second": round((int(tally.count) - counted) / seconds, 1),
-        }
+    saver = _Saver(checkpoints, save_every, int(progress.state.step))
+    for epoch in range(int(progress.state.step) // course.steps_per_epoch, epochs):
+        started, counted = time.perf_counter(), int(progress.tally.count)
+        progress = _train_epoch(progress, course, epoch, epochs, saver, should_stop, agree)
+        row = _row(progress, course.evaluate, epoch, counted, started)
         if not math.isfinite(row["test_loss"]):
-            raise _diverged(f"the test loss after step {step}", state, checkpoints)
+            raise _diverged(f"the test loss after step {row['step']}", progress.state, checkpoints)
         on_row(row)
-        progress, done = Progress(state, empty_tally()), 0
-        checkpoints.save(step, progress, test_accuracy=row["test_accuracy"])
-        interval.restart(step)
-        if agree(STOP if should_stop() else 0) == STOP and epoch + 1 < epochs:
+        progress = Progress(progress.state, empty_tally())
+        saver.save(int(row["step"]), progress, test_accuracy=row["test_accuracy"])
+        on_saved(row)
+        stop = agree(Wish.STOP if should_stop() else Wish.NOTHING) == Wish.STOP
+        if stop and epoch + 1 < epochs:
             raise Interrupted
     return progress.state
+
+
+def _train_epoch(
+    progress: Progress,
+    course: Course,
+    epoch: int,
+    epochs: int,
+    saver: "_Saver",
+    should_stop: Callable[[], bool],
+    agree: Callable[[Wish], Wish],
+) -> Progress:
+    """The progress at the end of an epoch, checked; saves and stops within it where asked to."""
+    step = int(progress.state.step)
+    done, end = step % course.steps_per_epoch, (epoch + 1) * course.steps_per_epoch
+    with _bar(epoch, epochs, int(progress.tally.count), course.train_count) as bar:
+        for now in course.run_epoch(*progress, epoch, done):
+            saver.checkpoints.wait()  # for the last one; the device works meanwhile
+            tally = progress.tally  # one call behind: the device does not wait
+            _show(bar, tally)
+            progress = Progress(*now)
+            _check_loss(tally, progress.state, saver.checkpoints)
+            step = min(step + course.steps_per_call, end)
+            wish = agree(Wish.STOP if should_stop() else saver.wish())
+            # At the end of an epoch its evaluation belongs to it: save and stop after that.
+            if step < end and (wish != Wish.NOTHING or saver.steps_over(step)):
+                _check(progress, saver.checkpoints)
+                saver.save(step, progress)
+                if wish == Wish.STOP:
+                    raise Interrupted
+    _check(progress, saver.checkpoints)
+    return progress
+
+
+def _row(
+    progress: Progress,
+    evaluate: Callable[[TrainState], Row],
+    epoch: int,
+    counted: int,
+    started: float,
+) -> Row:
+    """The metrics of an epoch, of whose examples `counted` were seen before `started`."""
+    state, tally = progress
+    seconds = time.perf_counter() - started
+    return {
+        "epoch": epoch + 1,
+        "step": int(state.step),
+        **current_rates(state.opt_state),
+        "train_loss": float(tally.loss_sum) / int(tally.count),
+        "train_accuracy": 100 * int(tally.correct) / int(tally.count),
+        **evaluate(state),
+        "seconds": round(seconds, 3),
+        "images_per_second": round((int(tally.count) - counted) / seconds, 1),
+    }
 
 
 def _bar(epoch: int, epochs: int, done: int, total: int) -> tqdm:

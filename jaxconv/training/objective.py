@@ -14,16 +14,18 @@ def classification_sums(
     Args:
         logits: [b, k], floating point.
         labels: [b], integers in [0, k).
-        mask: [b], 1 for an example, 0 for padding.
+        mask: [b], 1 for an example, 0 for padding, whose logits may be anything.
         label_smoothing: share of the target spread evenly over all k classes, in [0, 1].
 
     Returns:
         `loss_sum` (cross-entropy in nats, float32), `correct` and `count` (int32), each [].
     """
+    kept = mask.astype(bool)
+    # Before any arithmetic: the gradient of what is left out by a later `where` may be 0 * inf.
+    logits = jnp.where(kept[:, None], logits, 0)
     log_p = jax.nn.log_softmax(logits.astype(jnp.float32))
     hit = jnp.take_along_axis(log_p, labels[:, None], axis=1)[:, 0]
     loss = -(1 - label_smoothing) * hit - label_smoothing * jnp.mean(log_p, axis=1)
-    kept = mask.astype(bool)
     return {
         "loss_sum": jnp.sum(jnp.where(kept, loss, 0)),
         "correct": jnp.sum(kept & (jnp.argmax(logits, axis=1) == labels), dtype=jnp.int32),

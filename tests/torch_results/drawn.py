@@ -41,6 +41,18 @@ def draw_kernel(seed: str, shape: tuple[int, ...], fan_in: int) -> np.ndarray:
     return draw(seed, shape, -bound, bound)
 
 
+def draw_entry(network: str, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """An entry of a network's state dict, of the size that its name and shape make likely."""
+    seed, entry = f"{network} {name}", name.rpartition(".")[2]
+    if entry == "num_batches_tracked":
+        return np.array(0, np.int64)
+    if entry == "weight" and len(shape) > 1:
+        return 1.5 * draw_kernel(seed, shape, prod(shape[1:]))
+    ranges = {"weight": (0.5, 1.5), "bias": (-0.4, 0.4)}
+    ranges |= {"running_mean": (-0.2, 0.8), "running_var": (0.3, 1.7)}
+    return draw(seed, shape, *ranges[entry])
+
+
 def s9_state_dict() -> dict[str, np.ndarray]:
     """Random weights and running statistics under the names of the original PyTorch network."""
     state = {}

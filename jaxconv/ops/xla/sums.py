@@ -43,7 +43,8 @@ def sum_over_pixels(term: Callable[..., jax.Array], *arrays: jax.Array) -> jax.A
     waits for the term to be stored. A product with ones, which is not fused, then adds up the rows;
     adding all pixels so would round more.
     """
-    batch, rows = arrays[0].shape[0], max(array.shape[1] for array in arrays)
+    batch, flat = arrays[0].shape[0], arrays[0].ndim == 2  # without space
+    rows = 1 if flat else max(array.shape[1] for array in arrays)
     symbolic = not (isinstance(batch, int) and isinstance(rows, int))
     if jax.default_backend() != "cpu" or _is_divided() or symbolic:
         result = term(*arrays)
@@ -51,7 +52,7 @@ def sum_over_pixels(term: Callable[..., jax.Array], *arrays: jax.Array) -> jax.A
     examples = _parts(batch, pieces_of(batch, PIECES))
     strips = _parts(rows, pieces_of(rows, PIECES // len(examples)))
     terms = [
-        term(*(_taken(array, part, strip) for array in arrays))
+        term(*(array[part] if flat else _taken(array, part, strip) for array in arrays))
         for part in examples
         for strip in strips
     ]

@@ -1,0 +1,4 @@
+declare module "base64:*" {
+  const text: string;
+  export default text;
+}

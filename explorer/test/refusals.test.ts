@@ -1,0 +1,36 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { DEFAULTS, plan, type Options } from "../src/math/options";
+
+interface Case extends Record<string, unknown> {
+  function: string; size: number; kernel: number; channels: number; features: number; refused: boolean;
+}
+const cases = JSON.parse(readFileSync(new URL("../cases/refusals.json", import.meta.url), "utf8")) as Case[];
+
+function options(c: Case): Options {
+  const both = (name: string, usual: number) => {
+    const n = (c[name] as number | undefined) ?? usual;
+    return [n, n] as const;
+  };
+  return {
+    ...DEFAULTS[c.function === "conv" ? "standard" : "transpose"],
+    size: [c.size, c.size], kernel: [c.kernel, c.kernel], stride: both("stride", 1),
+    padding: typeof c.padding === "string" ? (c.padding as "same") : both("padding", 0),
+    dilation: both("dilation", 1), outputPadding: both("output_padding", 0),
+    channels: c.channels, features: c.features, groups: (c.groups as number | undefined) ?? 1,
+    mode: (c.padding_mode as Options["mode"] | undefined) ?? "zeros",
+  };
+}
+
+describe("what PyTorch refuses", () => {
+  it("is enough of both", () => {
+    expect(cases.filter((c) => c.refused).length).toBeGreaterThan(20);
+    expect(cases.filter((c) => !c.refused).length).toBeGreaterThan(20);
+  });
+  it.each(cases.map((c) => [JSON.stringify(c), c] as const))("%s", (_, c) => {
+    const { problems, steps } = plan(options(c), { anySize: true });
+    expect(problems.length > 0).toBe(c.refused);
+    expect(steps.length > 0).toBe(!c.refused);
+    for (const problem of problems) expect(problem.text).toMatch(/^.{15,}\.$/);
+  });
+});

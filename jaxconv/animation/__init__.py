@@ -1,0 +1,1 @@
+"""Films and stills of the convolutions at work, drawn from what jaxconv computed."""

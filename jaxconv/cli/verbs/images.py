@@ -1,0 +1,81 @@
+"""The verb on image files."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from jaxconv.cli.config.error import ConfigError
+from jaxconv.cli.flag_types import at_least_1
+from jaxconv.cli.parsers import OneLineParser, network_parser
+from jaxconv.cli.verbs.trained import Trained, parse_trained
+from jaxconv.data.image_files import ImageError, load_image
+from jaxconv.text import printable
+
+
+def predict_parser(verb: str, words: str) -> OneLineParser:
+    parser = network_parser(verb, words, takes="IMAGE ...")
+    words = "files; cut to the centred square, then resized to what the network takes"
+    parser.add_argument("images", metavar="IMAGE", type=Path, nargs="*", help=words)
+    words = "how many classes to tell, the likeliest first; default 3"
+    parser.add_argument("--top", metavar="K", type=at_least_1, default=3, help=words)
+    parser.add_argument("--json", action="store_true", help="a JSON list instead; default off")
+    return parser
+
+
+def predict(parser: OneLineParser, argv: Sequence[str]) -> None:
+    """Tells what a trained network sees in image files, with probabilities."""
+    trained, flags = parse_trained(parser, argv)
+    if not flags.images:
+        raise ConfigError("no image given; name files, as in python -m jaxconv predict cat.png")
+    images, errors = _load_all(flags.images, trained.network.image_shape[0])
+    if images:
+        found = _classify(trained, list(images.values()), flags.top)
+        rows = dict(zip(map(str, images), found, strict=True))
+        print(_as_json(rows) if flags.json else _as_text(rows))
+    if errors:
+        raise ImageError("; ".join(errors))
+
+
+def _load_all(paths: Sequence[Path], size: int) -> tuple[dict[Path, np.ndarray], list[str]]:
+    """The images that can be read, and what is wrong with the others."""
+    images, errors = {}, []
+    for path in paths:
+        try:
+            images[path] = load_image(path, size)
+        except ImageError as error:
+            errors.append(str(error))
+    return images, errors
+
+
+def _classify(
+    trained: Trained, images: Sequence[np.ndarray], top: int
+) -> list[list[tuple[str, float]]]:
+    """For each image uint8 [h, w, c] the `top` likeliest classes and their probabilities."""
+    probabilities = trained.network.predict(trained.state, np.stack(images))
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
+    return [
+        [(trained.class_names[index], float(row[index])) for index in indices]
+        for row, indices in zip(probabilities, order, strict=True)
+    ]
+
+
+def _as_json(rows: dict[str, list[tuple[str, float]]]) -> str:
+    return json.dumps(
+        [
+            {"file": name, "classes": [{"name": n, "probability": p} for n, p in found]}
+            for name, found in rows.items()
+        ],
+        indent=2,
+    )
+
+
+def _as_text(rows: dict[str, list[tuple[str, float]]]) -> str:
+    lines = []
+    for name, found in rows.items():
+        lines.append(printable(name))
+        lines += [
+            f"  {printable(label):<12} {100 * probability:6.2f} %" for label, probability in found
+        ]
+    return "\n".join(lines)

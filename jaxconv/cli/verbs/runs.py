@@ -1,0 +1,61 @@
+"""The verbs on runs: how good a network is, where it errs, and how runs compare."""
+
+from collections.abc import Sequence
+
+from jaxconv.cli.config.error import ConfigError
+from jaxconv.cli.flag_types import path_named
+from jaxconv.cli.parsers import OneLineParser, add_out, network_parser, plain_parser
+from jaxconv.cli.verbs.pictures import save_picture
+from jaxconv.cli.verbs.trained import dataset_of, parse_trained
+from jaxconv.runs import run_dir
+
+
+def evaluate_parser(verb: str, words: str) -> OneLineParser:
+    return network_parser(verb, words)
+
+
+def evaluate(parser: OneLineParser, argv: Sequence[str]) -> None:
+    """Measures a trained network on the whole test split."""
+    trained, _ = parse_trained(parser, argv)
+    data = dataset_of(trained)
+    measured = trained.network.evaluate(data)(trained.state)
+    print(
+        f"step {trained.step} on {len(data.test.labels):,} test images of {data.name}: "
+        f"accuracy {measured['test_accuracy']:.2f} %, loss {measured['test_loss']:.4f}"
+    )
+
+
+def misclassified_parser(verb: str, words: str) -> OneLineParser:
+    return add_out(network_parser(verb, words), "misclassified.png")
+
+
+def misclassified(parser: OneLineParser, argv: Sequence[str]) -> None:
+    """Draws test images that a trained network takes for something else."""
+    from jaxconv.report import figures
+
+    trained, flags = parse_trained(parser, argv)
+    data = dataset_of(trained)
+    images, labels = data.test
+    outputs = trained.network.predict(trained.state, images).argmax(axis=1)
+    title = f"Misclassified test images of {data.name}"
+    figure = figures.misclassified(images, labels, outputs, data.class_names, title=title)
+    save_picture(figure, flags.out)
+
+
+def compare_parser(verb: str, words: str) -> OneLineParser:
+    parser = plain_parser(verb, words)
+    words = "the workdir of a run; give two or more"
+    parser.add_argument("runs", metavar="RUN", type=path_named("RUN"), nargs="+", help=words)
+    return add_out(parser, "compare.png")
+
+
+def compare(parser: OneLineParser, argv: Sequence[str]) -> None:
+    """Prints a table of runs and where their configs differ, and draws their curves together."""
+    from jaxconv.report.comparison import compare_curves, compare_table, read_record
+
+    flags = parser.parse_args(argv)
+    if len(flags.runs) < 2:
+        raise ConfigError("one run alone compares with nothing; give two or more workdirs")
+    records = [read_record(run_dir.load(path), str(path)) for path in flags.runs]
+    print(compare_table(records))
+    save_picture(compare_curves(records), flags.out)

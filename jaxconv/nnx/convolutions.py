@@ -1,0 +1,250 @@
+"""The convolutions as Flax NNX modules: each owns its kernels and calls its function.
+
+A tuple `kernel_size` decides the number of axes of space, one to three; an int is for images.
+"""
+
+from collections.abc import Sequence
+from typing import Unpack
+
+import jax
+from flax import nnx
+
+from jaxconv.nnx.module import ConvModule, HalfOptions, Options, image_kernel, static
+from jaxconv.ops.arguments import IntOrPair
+from jaxconv.ops.depthwise_separable import depthwise_conv
+from jaxconv.ops.dilated import dilated_conv
+from jaxconv.ops.padding import Padding
+from jaxconv.ops.parameters import depthwise_features, factors, require_channels
+from jaxconv.ops.pointwise import pointwise_conv
+from jaxconv.ops.standard import conv
+from jaxconv.ops.transpose import transpose_conv
+
+
+class Conv(ConvModule):
+    """`conv` with a learned kernel: [b, *space, c] -> [b, *space', out_features].
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> layer = Conv(3, 32, kernel_size=3, padding=1, rngs=nnx.Rngs(0))
+        >>> layer(jnp.ones((8, 32, 32, 3))).shape
+        (8, 32, 32, 32)
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        kernel_size: IntOrPair = 3,
+        *,
+        dilation: IntOrPair = 1,
+        groups: int = 1,
+        rngs: nnx.Rngs,
+        **options: Unpack[Options],
+    ):
+        require_channels(in_features, out_features, groups)
+        shape = (*image_kernel(kernel_size), in_features // groups, out_features)
+        super().__init__(shape, out_features, rngs=rngs, **options)
+        self.dilation = static(dilation)
+        self.groups = groups
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.convolve(conv, x, dilation=self.dilation, groups=self.groups)
+
+
+class PointwiseConv(ConvModule):
+    """`pointwise_conv` with a learned kernel: [b, *space, c] -> [b, *space', out_features].
+
+    `axes` is the number of axes of space, 2 for images.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        axes: int = 2,
+        rngs: nnx.Rngs,
+        **options: Unpack[Options],
+    ):
+        require_channels(in_features, out_features)
+        shape = (*image_kernel((1,) * axes), in_features, out_features)
+        super().__init__(shape, out_features, rngs=rngs, **options)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.convolve(pointwise_conv, x)
+
+
+class DepthwiseConv(ConvModule):
+    """`depthwise_conv` with a learned kernel: [b, *space, c] -> [b, *space', out_features].
+
+    `out_features` is in_features times the multiplier; `multiplier` may be given in its place.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int | None = None,
+        kernel_size: IntOrPair = 3,
+        *,
+        dilation: IntOrPair = 1,
+        multiplier: int | None = None,
+        rngs: nnx.Rngs,
+        **options: Unpack[Options],
+    ):
+        out_features = depthwise_features(in_features, out_features, multiplier)
+        shape = (*image_kernel(kernel_size), 1, out_features)
+        super().__init__(shape, out_features, rngs=rngs, **options)
+        self.dilation = static(dilation)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.convolve(depthwise_conv, x, dilation=self.dilation)
+
+
+class DepthwiseSeparableConv(nnx.Module):
+    """`depthwise_separable_conv` with learned kernels, in the submodules `depthwise`, `pointwise`.
+
+    [b, *space, c] -> [b, *space', out_features]; `multiplier` is m. Stride, padding and dilation
+    are of the depthwise half, and `pointwise_padding` of the other, of zeros.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        kernel_size: IntOrPair = 3,
+        *,
+        stride: IntOrPair = 1,
+        padding: Padding = 0,
+        padding_mode: str = "zeros",
+        dilation: IntOrPair = 1,
+        pointwise_padding: Padding = 0,
+        multiplier: int = 1,
+        rngs: nnx.Rngs,
+        **options: Unpack[HalfOptions],
+    ):
+        self.depthwise = DepthwiseConv(
+            in_features,
+            kernel_size=kernel_size,
+            stride=stride,
+            padding=padding,
+            padding_mode=padding_mode,
+            dilation=dilation,
+            multiplier=multiplier,
+            rngs=rngs,
+            **options,
+        )
+        self.pointwise = PointwiseConv(
+            in_features * multiplier,
+            out_features,
+            axes=len(image_kernel(kernel_size)),
+            padding=pointwise_padding,
+            rngs=rngs,
+            **options,
+        )
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.pointwise(self.depthwise(x))
+
+
+class DilatedConv(ConvModule):
+    """`dilated_conv` with a learned kernel: [b, *space, c] -> [b, *space', out_features]."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        kernel_size: IntOrPair = 3,
+        *,
+        dilation: IntOrPair = 2,
+        groups: int = 1,
+        rngs: nnx.Rngs,
+        **options: Unpack[Options],
+    ):
+        require_channels(in_features, out_features, groups)
+        shape = (*image_kernel(kernel_size), in_features // groups, out_features)
+        super().__init__(shape, out_features, rngs=rngs, **options)
+        self.dilation = static(dilation)
+        self.groups = groups
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.convolve(dilated_conv, x, dilation=self.dilation, groups=self.groups)
+
+
+class SpatiallySeparableConv(nnx.Module):
+    """`spatially_separable_conv` with learned kernels, one for each axis of space.
+
+    [b, *space, c] -> [b, *space', out_features]. Of an image they are in the submodules `column`
+    and `row`; of a volume `depth` comes before, and of a signal there is `row` alone.
+    `mid_features` is c_mid (`out_features` if None).
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        kernel_size: IntOrPair = 3,
+        *,
+        stride: IntOrPair = 1,
+        padding: Padding = 0,
+        padding_mode: str = "zeros",
+        mid_features: int | None = None,
+        rngs: nnx.Rngs,
+        **options: Unpack[HalfOptions],
+    ):
+        mid_features = out_features if mid_features is None else mid_features
+        self.depth = self.column = nnx.data(None)
+        for name, size, step, pairs in factors(image_kernel(kernel_size), stride, padding):
+            features = out_features if name == "row" else mid_features
+            made = Conv(
+                in_features,
+                features,
+                size,
+                stride=step,
+                padding=pairs,
+                padding_mode=padding_mode,
+                rngs=rngs,
+                **options,
+            )
+            setattr(self, name, made)
+            in_features = features
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        for factor in (self.depth, self.column, self.row):
+            x = x if factor is None else factor(x)
+        return x
+
+
+class TransposeConv(ConvModule):
+    """`transpose_conv` with a learned kernel: [b, *space, c] -> [b, *space', out_features].
+
+    `output_size`, the sizes of the output in space, may be given in the call, as in PyTorch.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        kernel_size: IntOrPair = 3,
+        *,
+        output_padding: IntOrPair = 0,
+        dilation: IntOrPair = 1,
+        groups: int = 1,
+        rngs: nnx.Rngs,
+        **options: Unpack[Options],
+    ):
+        require_channels(in_features, out_features, groups)
+        shape = (*image_kernel(kernel_size), out_features // groups, in_features)
+        super().__init__(shape, out_features, rngs=rngs, **options)
+        self.output_padding = static(output_padding)
+        self.dilation = static(dilation)
+        self.groups = groups
+
+    def __call__(self, x: jax.Array, output_size: Sequence[int] | None = None) -> jax.Array:
+        return self.convolve(
+            transpose_conv,
+            x,
+            output_padding=self.output_padding,
+            output_size=output_size,
+            dilation=self.dilation,
+            groups=self.groups,
+        )

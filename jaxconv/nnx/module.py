@@ -1,0 +1,103 @@
+"""What the Flax NNX convolutions share: options, parameters, and the call of a function."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypedDict
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from flax.nnx.nn.dtypes import promote_dtype
+
+from jaxconv.ops.arguments import IntOrPair
+from jaxconv.ops.padding import Padding
+from jaxconv.ops.parameters import (
+    Initializer,
+    kernel_sizes,
+    torch_bias_init,
+    torch_kernel_init,
+)
+
+
+class HalfOptions(TypedDict, total=False):
+    """Options of every module, which both halves of a separable convolution take over.
+
+    use_bias: adds a learned [out_features] to the output; False.
+    dtype: of the computation; None, the default, promotes x and the parameters together.
+    param_dtype: of the parameters; float32.
+    kernel_init: PyTorch's default, uniform in +-1/sqrt(fan_in).
+    """
+
+    use_bias: bool
+    dtype: jnp.dtype | None
+    param_dtype: jnp.dtype
+    kernel_init: Initializer
+
+
+class Options(HalfOptions, total=False):
+    """Options of every module.
+
+    stride: pixels between reads, as in the function of the same name; 1.
+    padding: pixels at each border; an int (0), one or (low, high) an axis, "same" or "valid".
+    padding_mode: what the border holds: "zeros", "reflect", "replicate" or "circular".
+    """
+
+    stride: IntOrPair
+    padding: Padding
+    padding_mode: str
+
+
+class ConvModule(nnx.Module):
+    """A kernel, a bias or None, and the options of the convolution.
+
+    Params: `kernel` [*size, in, out] and, with `use_bias`, `bias` [out].
+    """
+
+    def __init__(
+        self,
+        kernel_shape: Sequence[int],
+        out_features: int,
+        *,
+        rngs: nnx.Rngs,
+        stride: IntOrPair = 1,
+        padding: Padding = 0,
+        padding_mode: str = "zeros",
+        use_bias: bool = False,
+        dtype: jnp.dtype | None = None,
+        param_dtype: jnp.dtype = jnp.float32,
+        kernel_init: Initializer = torch_kernel_init,
+    ):
+        self.kernel = nnx.Param(kernel_init(rngs.params(), tuple(kernel_shape), param_dtype))
+        self.bias = nnx.data(None)
+        if use_bias:
+            bias_init = torch_bias_init(kernel_shape)
+            self.bias = nnx.Param(bias_init(rngs.params(), (out_features,), param_dtype))
+        self.stride = static(stride)
+        self.padding = static(padding)
+        self.padding_mode = padding_mode
+        self.dtype = dtype
+
+    def convolve(
+        self, function: Callable[..., jax.Array], x: jax.Array, **options: Any
+    ) -> jax.Array:
+        """`function` of x and the kernel and bias, with the module's options and these."""
+        bias = None if self.bias is None else self.bias[...]
+        x, kernel, bias = promote_dtype((x, self.kernel[...], bias), dtype=self.dtype)
+        return function(
+            x,
+            kernel,
+            stride=self.stride,
+            padding=self.padding,
+            padding_mode=self.padding_mode,
+            bias=bias,
+            **options,
+        )
+
+
+def static(option: Any) -> Any:
+    """An option with tuples for lists, which NNX would take for parts of the module."""
+    return tuple(map(static, option)) if isinstance(option, list | tuple) else option
+
+
+def image_kernel(kernel_size: IntOrPair) -> tuple[int, ...]:
+    """The size of a kernel along each axis of space; an int stands for two equal ones."""
+    return kernel_sizes(kernel_size, axes=2)

@@ -1,0 +1,112 @@
+"""S9Net as a Flax NNX module, from the rows of the Linen one."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from jaxconv.linen import convolutions as linen
+from jaxconv.models.rows import Row
+from jaxconv.models.s9 import ROWS
+from jaxconv.nnx import convolutions as ours
+from jaxconv.nnx.layers import BatchNorm, Dropout
+
+OURS = {
+    linen.Conv: ours.Conv,
+    linen.PointwiseConv: ours.PointwiseConv,
+    linen.DepthwiseConv: ours.DepthwiseConv,
+    linen.DepthwiseSeparableConv: ours.DepthwiseSeparableConv,
+    linen.DilatedConv: ours.DilatedConv,
+    linen.SpatiallySeparableConv: ours.SpatiallySeparableConv,
+    linen.TransposeConv: ours.TransposeConv,
+}
+
+
+class Block(nnx.Module):
+    """[b, h, w, in_features] -> [b, h', w', out_features]; submodules `conv` and `norm`."""
+
+    def __init__(
+        self,
+        row: Row,
+        in_features: int,
+        out_features: int,
+        *,
+        dropout_rate: float,
+        dtype: jnp.dtype,
+        rngs: nnx.Rngs,
+    ):
+        options = {"padding": 1, **row.options}
+        self.conv = OURS[row.conv](in_features, out_features, dtype=dtype, rngs=rngs, **options)
+        self.norm = BatchNorm(out_features, rngs=rngs)
+        self.dropout = Dropout(dropout_rate, rngs=rngs)
+        self.residual = row.residual
+
+    def __call__(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
+        y = self.conv(x)
+        if self.residual and y.shape != x.shape:
+            raise ValueError(
+                f"a residual block makes {y.shape[1:]} of {x.shape[1:]} [h, w, c]; "
+                "keep the shape, or set residual to False"
+            )
+        y = self.dropout(self.norm(nnx.relu(y), mask=mask))
+        return x + y if self.residual else y
+
+
+class S9Net(nnx.Module):
+    """The network of the guide, for 32x32 RGB images; any size from 32x32 up works.
+
+    Its parts have the names of the Linen network's, so that `set_variables` takes the variables of
+    one: those that `jaxconv.load_pretrained()` or a run has, or `s9_variables` brings from PyTorch.
+    `model.train()` (as made) and `model.eval()` choose batch or running statistics, and dropout.
+
+    Args:
+        num_classes: logits an image.
+        dropout_rate: of the Dropout that ends each block.
+        dtype: of the convolutions; parameters, statistics and logits are float32.
+        rows: the blocks, as the Linen network takes them.
+        width: factor on the channels of every block (rounded, at least one channel).
+        rngs: of the initial weights ("params") and of dropout.
+
+    Raises:
+        ValueError: no rows, a width that is not above 0, or a convolution that does not fit its
+            input; in the call, a residual row that changes the shape.
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 10,
+        dropout_rate: float = 0.1,
+        dtype: jnp.dtype = jnp.float32,
+        *,
+        rows: Sequence[Row] = ROWS,
+        width: float = 1,
+        rngs: nnx.Rngs,
+    ):
+        if not rows or not width > 0:
+            raise ValueError(
+                f"S9Net needs rows and a width above 0, got {len(rows)} rows and {width=}"
+            )
+        self.dtype = dtype
+        self.blocks = tuple(f"block{number}" for number in range(1, len(rows) + 1))
+        c, options = 3, {"dropout_rate": dropout_rate, "dtype": dtype, "rngs": rngs}
+        for name, row in zip(self.blocks, rows, strict=True):
+            features = max(round(row.features * width), 1)
+            setattr(self, name, Block(row, c, features, **options))
+            c = features
+        self.head = ours.PointwiseConv(c, num_classes, dtype=dtype, rngs=rngs)
+
+    def __call__(self, images: jax.Array, *, mask: jax.Array | None = None) -> jax.Array:
+        """Returns logits [b, num_classes], float32.
+
+        Args:
+            images: [b, h, w, 3], normalised, floating point.
+            mask: [b], 1 for examples, 0 for padding, which may hold anything: it is not seen.
+        """
+        if mask is not None:
+            images = jnp.where(mask.astype(bool)[:, None, None, None], images, 0)
+        x = images.astype(self.dtype)
+        for name in self.blocks:
+            x = getattr(self, name)(x, mask)
+        x = jnp.mean(x, axis=(1, 2), keepdims=True, dtype=jnp.float32).astype(self.dtype)
+        return self.head(x)[:, 0, 0, :].astype(jnp.float32)

@@ -1,0 +1,162 @@
+"""Batch normalisation: each channel by its mean and variance over batch and space."""
+
+from functools import partial
+from math import prod
+
+import jax
+import jax.numpy as jnp
+
+from jaxconv.ops.xla.sums import sum_over_pixels, wide
+from jaxconv.ops.xla.types import vary_alike
+
+
+def batch_norm(
+    x: jax.Array,
+    scale: jax.Array,
+    bias: jax.Array,
+    mean: jax.Array,
+    var: jax.Array,
+    *,
+    train: bool,
+    mask: jax.Array | None = None,
+    momentum: float = 0.9,
+    epsilon: float = 1e-5,
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """torch.nn.BatchNorm1d, 2d and 3d as a pure function.
+
+        y = (x - m) / sqrt(v + epsilon) * scale + bias
+
+    In training, m and v are the mean and the biased variance of the batch; the running variance
+    takes the unbiased one, as in PyTorch. In evaluation they are the running ones. A batch that is
+    split over devices under jit has the statistics of the whole batch.
+
+    Args:
+        x: [b, *space, c], floating point; no to three axes of space.
+        scale, bias: [c].
+        mean, var: [c], the running statistics.
+        train: normalise by the batch, and update the running statistics.
+        mask: [b], true (or 1) for examples that count in the statistics; all do if None. What the
+            others hold, NaN and inf too, reaches nothing but their own outputs.
+        momentum: the share of the old running statistics that stays; 0.9 is PyTorch's 0.1.
+        epsilon: added to the variance.
+
+    Returns:
+        y of x's shape and dtype, computed in at least float32, and the running mean and variance
+        after: as they were in evaluation, or where the mask keeps nothing.
+
+    Raises:
+        ValueError: an empty batch in training, or a mask that is not [b].
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> x, ones = jnp.arange(8.0).reshape(4, 2), jnp.ones(2)
+        >>> y, mean, var = batch_norm(x, ones, 0 * ones, 0 * ones, ones, train=True)
+        >>> [round(number, 3) for number in mean.tolist()]  # a tenth of the way to 3 and 4
+        [0.3, 0.4]
+
+    Source: Ioffe and Szegedy, "Batch normalization" (2015).
+    """
+    if not train:
+        return scale_and_shift(x, mean, jax.lax.rsqrt(var + epsilon), scale, bias), mean, var
+    if 0 in x.shape:
+        raise ValueError(f"a batch to take statistics of must not be empty, got x {x.shape}")
+    if mask is not None and mask.shape != x.shape[:1]:
+        raise ValueError(f"mask must be [b], one entry an example of x {x.shape}, got {mask.shape}")
+    kept = jnp.ones(x.shape[:1], bool) if mask is None else mask.astype(bool)
+    given = vary_alike(x, scale, bias, kept)  # so that shard_map adds up the gradients of its parts
+    y, batch_mean, batch_var, count = normalize_batch(*given, epsilon)
+    share = jnp.where(count > 0, 1 - momentum, 0)
+    unbiased = batch_var * (count / jnp.maximum(count - 1, 1))
+    return (
+        y,
+        (1 - share) * mean + share * jax.lax.stop_gradient(batch_mean),
+        (1 - share) * var + share * jax.lax.stop_gradient(unbiased),
+    )
+
+
+def scale_and_shift(x, mean, factor, scale, bias):
+    """(x - mean) * factor * scale + bias for x [..., c] and [c], rounded once to x's dtype."""
+    mean, slope, bias = (_channels(each, x) for each in (mean, factor * scale, bias))
+    return ((x - mean) * slope + bias).astype(x.dtype)
+
+
+def _channels(array, x):
+    """[c] with as many axes as x."""
+    return jax.lax.expand_dims(array, range(x.ndim - 1))
+
+
+def _examples(kept, x):
+    """[b] with as many axes as x."""
+    return jax.lax.expand_dims(kept, range(1, x.ndim))
+
+
+def batch_statistics(x: jax.Array, kept: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Mean [c], biased variance [c] and number of values a channel, of x [b, *space, c].
+
+    `kept` [b], boolean, names the examples that count; the values of others enter no arithmetic.
+
+    One pass over x, whose sums are taken around a pivot so that they do not cancel where the mean
+    is large. The pivot is the mean of one row in eight. Whatever x holds, that is within sqrt(8)
+    standard deviations of the mean (Cauchy-Schwarz), so that less than four bits are lost; a pixel
+    of x could be an outlier, and the running mean is far off at first.
+    """
+    each, dtype = _examples(kept, x), wide(x.dtype)
+    examples = jnp.sum(kept, dtype=dtype)
+
+    def mean_of(term, x, pivot):
+        around = _channels(pivot, x)
+
+        def term_of_kept(x, each):
+            return term(jnp.where(each, x.astype(dtype), around) - around)
+
+        count = jnp.maximum(examples * prod(x.shape[1:-1]), 1)
+        return sum_over_pixels(term_of_kept, x, each) / count
+
+    rows = x[:, ::8] if x.ndim > 2 else x
+    pivot = mean_of(jnp.asarray, rows, jnp.zeros(x.shape[-1:], dtype))
+    offset = mean_of(jnp.asarray, x, pivot)
+    square = mean_of(jnp.square, x, pivot)
+    count = examples * prod(x.shape[1:-1])
+    return pivot + offset, jnp.maximum(square - offset * offset, 0), count
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(4,))
+def normalize_batch(x, scale, bias, kept, epsilon):
+    """x [b, *space, c] normalised by its own statistics, then scaled and shifted by [c].
+
+    Returns y of x's shape and dtype, and the mean [c], biased variance [c] and count of
+    `batch_statistics`, through which no gradient flows: they are for the running statistics.
+    The gradient keeps x alone: XLA would otherwise store the centred x as well.
+    """
+    mean, var, count = batch_statistics(x, kept)
+    return scale_and_shift(x, mean, jax.lax.rsqrt(var + epsilon), scale, bias), mean, var, count
+
+
+def _normalize_forward(x, scale, bias, kept, epsilon):
+    y, mean, var, count = normalize_batch(x, scale, bias, kept, epsilon)
+    return (y, mean, var, count), (x, scale, kept, mean, var, count)
+
+
+def _normalize_backward(epsilon, residuals, cotangents):
+    x, scale, kept, mean, var, count = residuals
+    kept, mean = _examples(kept, x), _channels(mean, x)
+    factor = _channels(jax.lax.rsqrt(var + epsilon), x)
+    cotangent = cotangents[0].astype(wide(x.dtype))
+
+    def normalized(x):
+        return (x.astype(wide(x.dtype)) - mean) * factor
+
+    def slope(x, cotangent):
+        # An output that nothing depends on adds nothing, even where a masked x is not finite.
+        return jnp.where(cotangent == 0, 0, cotangent * normalized(x))
+
+    bias_gradient = sum_over_pixels(lambda cotangent: cotangent, cotangent)
+    scale_gradient = sum_over_pixels(slope, x, cotangent)
+    # What reaches x through the statistics, which masked examples do not enter.
+    common = _channels(bias_gradient, x) + normalized(x) * _channels(scale_gradient, x)
+    inner = cotangent - jnp.where(kept, common / jnp.maximum(count, 1), 0)
+    x_gradient = (inner * factor * _channels(scale, x)).astype(x.dtype)
+    return x_gradient, scale_gradient, bias_gradient, None
+
+
+normalize_batch.defvjp(_normalize_forward, _normalize_backward)

@@ -1,0 +1,1 @@
+"""What surrounds a run: its directory, environment, events, signals, and several processes."""

@@ -1,0 +1,24 @@
+"""Every random key of a run, derived from its seed by name: no two are the same."""
+
+import zlib
+from typing import NamedTuple
+
+import jax
+
+
+class Keys(NamedTuple):
+    """The keys of a run, each for one purpose; typed, []."""
+
+    weights: jax.Array  # initial parameters
+    steps: jax.Array  # folded with a step: dropout
+    augmentation: jax.Array  # folded with an epoch, then with an example
+
+
+def run_keys(seed: int) -> Keys:
+    """The keys of the run with this seed.
+
+    Each is folded with the checksum of its name: `jax.random.split` counts from 0, so that a key
+    folded with 1 would be the second half of a split one.
+    """
+    root = jax.random.key(seed)
+    return Keys(*(jax.random.fold_in(root, zlib.crc32(name.encode())) for name in Keys._fields))

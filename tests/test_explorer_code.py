@@ -1,0 +1,89 @@
+"""The code that the explorer offers to copy, run: it must give the case's very output.
+
+`explorer/cases/code.json` is what the page makes of many cases (explorer/test/code.test.ts holds it
+to that). PyTorch's and Keras's code runs where they are installed.
+"""
+
+import json
+import shlex
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+CASES = json.loads((Path(__file__).parents[1] / "explorer" / "cases" / "code.json").read_text())
+
+
+def name(case):
+    return case["fragment"] or "defaults"
+
+
+def run(code):
+    """What the code leaves in `y`, as a NumPy array."""
+    names = {}
+    exec(code, names)
+    y = names["y"]
+    return np.asarray(y.detach() if hasattr(y, "detach") else y)
+
+
+def traced_shape(code):
+    """The shape of `y`, without compiling anything."""
+    names = {}
+
+    def body():
+        exec(code, names)
+        return names["y"]
+
+    return jax.eval_shape(body).shape
+
+
+@pytest.mark.parametrize("case", CASES, ids=name)
+def test_jaxconv_function_gives_the_numbers_of_the_page(case):
+    y = run(case["withNumbers"]["jaxconv"])
+    np.testing.assert_array_equal(y[0], np.reshape(case["values"], case["shape"]))
+    assert traced_shape(case["code"]["jaxconv"]) == (1, *case["shape"])
+
+
+@pytest.mark.parametrize("case", CASES, ids=name)
+def test_linen_module_has_the_shape_of_the_page(case):
+    assert traced_shape(case["code"]["jaxconv, Linen"]) == (1, *case["shape"])
+
+
+@pytest.mark.parametrize("case", CASES, ids=name)
+def test_nnx_module_has_the_shape_of_the_page(case):
+    assert traced_shape(case["code"]["jaxconv, NNX"]) == (1, *case["shape"])
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case["code"]["Flax"]], ids=name)
+def test_flax_gives_the_shape_of_the_page(case):
+    assert traced_shape(case["code"]["Flax"]) == (1, *case["shape"])
+
+
+@pytest.mark.parametrize("case", CASES, ids=name)
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+def test_pytorch_gives_the_numbers_of_the_page(case):
+    pytest.importorskip("torch")
+    y = run(case["withNumbers"]["PyTorch"])
+    channels_last = np.moveaxis(y[0], 0, -1)
+    np.testing.assert_array_equal(channels_last, np.reshape(case["values"], case["shape"]))
+    assert run(case["code"]["PyTorch"]).shape == y.shape
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case["code"]["Keras"]], ids=name)
+def test_keras_gives_the_shape_of_the_page(case):
+    pytest.importorskip("keras")
+    assert run(case["code"]["Keras"]).shape == (1, *case["shape"])
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case["animate"]["command"]], ids=name)
+def test_command_makes_the_film_of_this_case(case):
+    from jaxconv.animation.cases import MEANINGS
+    from jaxconv.animation.cases import case as film
+    from jaxconv.cli.program import VERBS
+
+    _, _, _, verb, *flags = shlex.split(case["animate"]["command"])
+    given = VERBS[verb].make_parser(verb, "").parse_args(flags)
+    options = {n: v for n, v in vars(given).items() if n in MEANINGS}
+    shape = film(given.variant, **options).stages[-1].y.shape
+    assert shape[-len(case["shape"]) :] == tuple(case["shape"])
