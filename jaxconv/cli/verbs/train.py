@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from jaxconv.training.step import TrainState
 
 MORE = """
-Without --workdir the run is kept in runs/NAME, NAME being that of the config. Run again with the
-same workdir, it goes on. With --dry-run nothing is kept: the program is compiled and does a little
+Without --workdir the run is kept in runs/NAME, NAME being that of the config. The same command
+resumes it. With --dry-run nothing is kept: the program is compiled and does a little
 of everything, to see that it works.
 
 With 130 after Ctrl-C, 143 after SIGTERM and 129 after SIGHUP everything is saved. A second Ctrl-C
@@ -168,7 +168,7 @@ def train_in(
     Args:
         dataset: the config's, where it is loaded already.
         events: whether to write TensorBoard event files too.
-        again: the command that goes on with it.
+        again: the command that resumes it.
     """
     from jaxconv.cli.build.results import build_results
     from jaxconv.report.html import write_report
@@ -237,14 +237,14 @@ def fit_here(
             def on_saved(row: dict[str, Any]) -> None:
                 say(format_row(row, config.epochs))
 
-            begun = "goes on" if step else "starts"
+            begun = "resumes" if step else "starts"
             say(f"{begun} at step {step} in {printable(run.path)}")
             fit = build_fit(config, training)
             seen = {"on_row": on_row, "on_saved": on_saved, "should_stop": stop}
             state = fit(progress, checkpoints=checkpoints, **seen)
             return training.layout.fetch(state)
     except Interrupted:
-        say(f"saved at step {checkpoints.latest_step}; to go on: {printable(shlex.join(again))}")
+        say(f"saved at step {checkpoints.latest_step}; to resume: {printable(shlex.join(again))}")
         return None
 
 
