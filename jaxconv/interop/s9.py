@@ -66,12 +66,13 @@ def require_s9(variables: Mapping[str, Any], model: S9Net | None = None) -> dict
     Raises:
         ValueError: variables are missing or too many (all are listed), or a shape is not S9Net's.
     """
-    arrays = flatten_dict(jax.tree.map(np.asarray, dict(variables)), sep="/")
+    arrays: dict[str, Any] = flatten_dict(jax.tree.map(np.asarray, dict(variables)), sep="/")
     if model is None:
         made = _shapes(None, arrays.get("params/head/kernel", np.empty(0)), 3)
     else:
-        made = _shapes_of(model)
-    shapes = {path: array.shape for path, array in flatten_dict(made, sep="/").items()}
+        made = _shapes_of(model)  # pyright: ignore[reportArgumentType]  (Flax hashes modules)
+    flat: dict[str, Any] = flatten_dict(made, sep="/")
+    shapes = {path: array.shape for path, array in flat.items()}
     missing = [name for name in shapes if name not in arrays]
     extra = [printable(name) for name in arrays if name not in shapes]
     refuse("the variables of an S9Net", listed(missing, extra))
@@ -104,7 +105,8 @@ def _layers(model):
 def _shapes(model, head, classes_axis):
     """The variables of the model as shapes, as many classes as the last kernel has."""
     classes = head.shape[classes_axis] if head.ndim == 4 and head.size else 10
-    return _shapes_of((S9Net() if model is None else model).clone(num_classes=classes))
+    model = (S9Net() if model is None else model).clone(num_classes=classes)
+    return _shapes_of(model)  # pyright: ignore[reportArgumentType]
 
 
 @functools.lru_cache(maxsize=8)

@@ -27,7 +27,8 @@ def feature_maps(
     _, seen = model.apply(
         variables, images, train=False, capture_intermediates=wanted, mutable=["intermediates"]
     )
-    return {layer: _at(seen.get("intermediates", {}), layer) for layer in layers}
+    found: Any = seen.get("intermediates", {})
+    return {layer: _at(found, layer) for layer in layers}
 
 
 def grad_cam(
@@ -60,7 +61,8 @@ def grad_cam(
             return replaced if here else call(*args, **kwargs)
 
         with nn.intercept_methods(swap):
-            return model.apply(variables, images, train=False)
+            applied: Any = model.apply(variables, images, train=False)
+            return applied
 
     outputs, pull_back = jax.vjp(logits, maps)
     chosen = outputs.argmax(axis=1) if classes is None else classes

@@ -1,6 +1,5 @@
 """Batch normalisation: each channel by its mean and variance over batch and space."""
 
-from functools import partial
 from math import prod
 
 import jax
@@ -120,8 +119,7 @@ def batch_statistics(x: jax.Array, kept: jax.Array) -> tuple[jax.Array, jax.Arra
     return pivot + offset, jnp.maximum(square - offset * offset, 0), count
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(4,))
-def normalize_batch(x, scale, bias, kept, epsilon):
+def _normalize(x, scale, bias, kept, epsilon):
     """x [b, *space, c] normalised by its own statistics, then scaled and shifted by [c].
 
     Returns y of x's shape and dtype, and the mean [c], biased variance [c] and count of
@@ -133,7 +131,7 @@ def normalize_batch(x, scale, bias, kept, epsilon):
 
 
 def _normalize_forward(x, scale, bias, kept, epsilon):
-    y, mean, var, count = normalize_batch(x, scale, bias, kept, epsilon)
+    y, mean, var, count = _normalize(x, scale, bias, kept, epsilon)
     return (y, mean, var, count), (x, scale, kept, mean, var, count)
 
 
@@ -159,4 +157,5 @@ def _normalize_backward(epsilon, residuals, cotangents):
     return x_gradient, scale_gradient, bias_gradient, None
 
 
+normalize_batch = jax.custom_vjp(_normalize, nondiff_argnums=(4,))
 normalize_batch.defvjp(_normalize_forward, _normalize_backward)
