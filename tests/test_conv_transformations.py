@@ -7,6 +7,8 @@ import pytest
 from jax import export
 from variants import VARIANTS, difference
 
+pytestmark = pytest.mark.usefixtures("no_case_is_small")
+
 USES = [
     pytest.param(variant, sample, id=f"{variant.name}-{len(sample.x) - 2}d")
     for variant in VARIANTS
