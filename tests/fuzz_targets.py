@@ -7,7 +7,9 @@ product would.
 import gzip
 import json
 import struct
+import zipfile
 import zlib
+from pathlib import Path
 
 import cifar_files
 import numpy as np
@@ -174,6 +176,29 @@ class Safetensors:
         self.path.write_bytes(mutated(content, source) if source.random() < 0.8 else content)
         for array in load_state_dict(self.path).values():
             assert isinstance(array, np.ndarray)
+
+
+class TorchZip:
+    """A .pt file of PyTorch's: damaged as it is, or its pickle in a whole zip."""
+
+    def __init__(self, place):
+        stored = Path(__file__).parent / "torch_results" / "weights.pt"
+        self.path, self.whole = place / "weights.pt", stored.read_bytes()
+        with zipfile.ZipFile(stored) as archive:
+            self.entries = {name: archive.read(name) for name in archive.namelist()}
+
+    def __call__(self, source):
+        if source.random() < 0.3:
+            self.path.write_bytes(mutated(self.whole, source))
+        else:
+            name = source.choice(["weights/data.pkl"] * 9 + [*self.entries])
+            damaged = self.entries | {name: mutated(self.entries[name], source)}
+            with zipfile.ZipFile(self.path, "w") as archive:
+                for name, content in damaged.items():
+                    archive.writestr(name, content)
+        for array in load_state_dict(self.path).values():
+            assert isinstance(array, np.ndarray)
+            assert array.nbytes <= len(self.whole)
 
 
 class StateDict:

@@ -217,6 +217,8 @@ class WeightsFiles:
         text = json.dumps(header).encode()
         if source.random() < 0.1:
             text = mutated(text, source)
+        if self.path.is_dir():
+            self.path.rmdir()
         self.path.unlink(missing_ok=True)
         self.path.write_bytes(len(text).to_bytes(8, "little") + text + body)
         if source.random() < 0.02:

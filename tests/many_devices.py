@@ -16,10 +16,13 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
 from test_lowering import CASES, ROWS
 from tiny import TRAIN, TinyRun, examples, stop_after, timeless
 
 from jaxconv.models.s9 import S9Net
+from jaxconv.ops.batch_norm import batch_norm
 from jaxconv.ops.standard import conv
 from jaxconv.ops.window import Window, output_space
 from jaxconv.ops.xla.partition import partitioned_convolve, partitioned_kernel_gradient
@@ -157,6 +160,48 @@ def step_traffic():
     return traffic(step.lower(state, layout.batch(batch), jax.random.key(0)))
 
 
+def batch_norm_on_any_mesh():
+    """The largest error of BatchNorm's training against one device, for each kind of placement."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(3, 2, (8, 6, 4, 5)).astype(np.float32)
+    mask, scale = np.array([1, 1, 0, 1, 1, 1, 1, 0], bool), rng.normal(size=5).astype(np.float32)
+    plain, errors = jax.jit(batch_norm_passes)(x, scale, mask), {}
+    for kind in AxisType.Auto, AxisType.Explicit:
+        mesh = jax.make_mesh((4,), ("rows",), axis_types=(kind,))
+        for axis, spec in enumerate((P("rows"), P(None, None, "rows"))):
+            with jax.set_mesh(mesh):
+                placed = jax.device_put(x, NamedSharding(mesh, spec))
+                given = jax.jit(batch_norm_passes)(placed, scale, mask)
+            errors[f"{kind.name} {axis}"] = worst(given, plain)
+    mesh = jax.make_mesh((4,), ("rows",), axis_types=(AxisType.Auto,))
+    own = jax.shard_map(
+        lambda x, scale: batch_norm_passes(x, scale, None)[1],
+        mesh=mesh,
+        in_specs=(P("rows"), P()),
+        out_specs=(P("rows"), P()),
+    )
+    parts = [batch_norm_passes(part, scale, None)[1] for part in np.split(x, 4)]
+    gradients = [np.concatenate([part[0] for part in parts]), sum(part[1] for part in parts)]
+    errors["shard_map"] = worst(jax.jit(own)(x, scale), gradients)
+    return errors
+
+
+def batch_norm_passes(x, scale, mask):
+    def loss(x, scale):
+        zero, one = 0 * scale, 0 * scale + 1
+        y, *running = batch_norm(x, scale, zero, zero, one, train=True, mask=mask)
+        return (y**3).sum(), (y, *running)
+
+    gradients, values = jax.grad(loss, argnums=(0, 1), has_aux=True)(x, scale)
+    return values, gradients
+
+
+def worst(given, expected):
+    """The largest difference, relative to the largest number of each array."""
+    pairs = zip(jax.tree.leaves(given), jax.tree.leaves(expected), strict=True)
+    return max(float(np.abs(np.asarray(a) - b).max() / np.abs(b).max()) for a, b in pairs)
+
+
 def traffic(lowered):
     """Operations and bytes of each kind of communication in the compiled program."""
     found = {}
@@ -197,7 +242,15 @@ def job(engine, directory, stop_after_calls, coordinator, processes, process):
     return {"rows": timeless(rows), "read": images.read, "step": checkpoints.latest_step}
 
 
-TASKS = (curves, job, lowerings, gradient_traffic, mapped_gradients, step_traffic)
+TASKS = (
+    curves,
+    job,
+    lowerings,
+    gradient_traffic,
+    mapped_gradients,
+    step_traffic,
+    batch_norm_on_any_mesh,
+)
 
 if __name__ == "__main__":
     jax.config.update("jax_numpy_rank_promotion", "raise")

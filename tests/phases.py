@@ -10,8 +10,8 @@ import sys
 import time
 
 from jaxconv import cli
+from jaxconv.cli import training_run
 from jaxconv.cli.build import training as build
-from jaxconv.cli.verbs import train
 
 
 def main(marks, *argv):
@@ -20,7 +20,7 @@ def main(marks, *argv):
     def mark(phase, step):
         os.write(file, f"{time.monotonic()} {phase} {step}\n".encode())
 
-    fit_here = train.fit_here
+    fit_here = training_run.fit_here
 
     def marked_fit(*given, **options):
         mark_training(mark)
@@ -28,7 +28,7 @@ def main(marks, *argv):
         mark("report", 0 if state is None else int(state.step))
         return state
 
-    train.fit_here = marked_fit
+    training_run.fit_here = marked_fit
     mark("start-up", 0)
     return cli.main(["train", *argv])
 

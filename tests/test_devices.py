@@ -3,7 +3,12 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+
+import jax
+
+from jaxconv.runs.devices import keep_compiled_programs
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAM = """
@@ -52,3 +57,20 @@ def test_a_home_that_cannot_be_written_is_no_obstacle(tmp_path):
 def test_the_user_may_have_nothing_kept(tmp_path):
     start(tmp_path, JAX_ENABLE_COMPILATION_CACHE="0")
     assert not kept(tmp_path)
+
+
+def test_a_folder_that_may_not_be_written_is_left_alone(tmp_path, monkeypatch):
+    """JAX would warn of it for each program."""
+
+    def forbidden(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    before = jax.config.jax_compilation_cache_dir
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(tempfile, "TemporaryFile", forbidden)
+    jax.config.update("jax_compilation_cache_dir", None)
+    try:
+        keep_compiled_programs()
+        assert jax.config.jax_compilation_cache_dir is None
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)

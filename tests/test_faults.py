@@ -95,6 +95,16 @@ def test_a_disk_that_may_only_be_read_is_refused_and_left_alone(disk, cache, unb
 
 
 @pytest.mark.slow
+def test_an_output_that_nobody_reads_costs_nothing(cache, unbroken, tmp_path):
+    """As `... | head -4`: the run goes on in silence."""
+    run = Train(tmp_path, cache).until("epoch   1/")
+    run.hang_up()
+    assert run.end() == 0, run.errors
+    assert final_digest(tmp_path) == final_digest(unbroken)
+    assert metrics(tmp_path) == metrics(unbroken)
+
+
+@pytest.mark.slow
 def test_a_second_run_is_refused_and_the_first_goes_on(cache, unbroken, tmp_path):
     first = Train(tmp_path, cache).until("starts at step 0")
     for _ in range(2):

@@ -188,7 +188,7 @@ def test_calibration_bars_are_the_accuracies():
     binned = measures.reliability(r.probabilities, r.test_labels)
     heights = [bar.get_height() for bar in above.patches]
     np.testing.assert_allclose(heights, binned.accuracy * 100)
-    assert [bar.get_height() for bar in below.patches] == binned.count.tolist()
+    assert [bar.get_height() for bar in below.patches] == binned.examples.tolist()
     error = measures.expected_calibration_error(r.probabilities, r.test_labels)
     assert above.get_title(loc="right") == f"calibration error {100 * error:.1f} %"
 

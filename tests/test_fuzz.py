@@ -16,6 +16,7 @@ from fuzz_targets import (
     Pickle,
     Safetensors,
     StateDict,
+    TorchZip,
 )
 
 from jaxconv.cli.config.error import ConfigError
@@ -31,6 +32,7 @@ TARGETS = {
     Cache: DataCorrupt,
     Safetensors: ValueError,
     StateDict: ValueError,
+    TorchZip: ValueError,
     CommandLine: ConfigError,
     ConfigJson: (ConfigError, run_dir.RunDirError),
     Metrics: run_dir.RunDirError,

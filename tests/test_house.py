@@ -58,15 +58,15 @@ CHAINS = (
     (
         "ops.geometry",
         "ops.window",
+        "ops.xla.types",
         "ops.xla.rewrites",
         "ops.xla.sums",
         "ops.xla.pointwise",
         "ops.xla.depthwise",
         "ops.xla.dense",
         "ops.xla.lowering",
-        "ops.xla.types",
-        "ops.xla.mapped_axes",
         "ops.xla.partition",
+        "ops.xla.mapped_axes",
         "ops.xla.primitives",
     ),
     ("training.objective", "training.step"),
@@ -105,7 +105,7 @@ def modules_in(root: Path) -> dict[str, Path]:
 
 
 def imports_of(module: str, file: Path, modules: dict[str, Path]) -> Iterator[Import]:
-    """Every import of a file; ``from package import module`` counts as importing the module."""
+    """Every import of a file; `from package import module` counts as importing the module."""
 
     def visit(node: ast.AST, at_top: bool) -> Iterator[Import]:
         if isinstance(node, ast.Import):

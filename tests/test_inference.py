@@ -156,7 +156,7 @@ def test_a_narrow_network_of_another_number_of_classes():
 
 
 def test_the_gradient_in_the_images(network):
-    model, variables, apply = network
+    _, variables, apply = network
     images, folded = images_of(18), fold(variables)
     weights = np.random.default_rng(3).normal(size=(18, 10)).astype(np.float32)
     given = jax.jit(jax.grad(lambda x: jnp.sum(infer(folded, x) * weights)))(images)
@@ -182,7 +182,9 @@ def test_vmap_over_images_and_over_networks():
 def test_folding_inside_a_compiled_step(network):
     _, variables, apply = network
     images = images_of(2)
-    assert_same(jax.jit(lambda v, x: infer(fold(v), x))(variables, images), apply(variables, images))
+    assert_same(
+        jax.jit(lambda v, x: infer(fold(v), x))(variables, images), apply(variables, images)
+    )
 
 
 def test_export_with_a_symbolic_batch(network):
@@ -201,7 +203,9 @@ def test_bfloat16_is_no_further_from_float32_than_apply(network):
     half, images = S9Net(dtype=jnp.bfloat16), images_of(8)
     exact = apply(variables, images)
     folded = fold(variables, half)
-    assert {kernel.dtype for block in folded.blocks for kernel in block.kernels} == {jnp.dtype(jnp.bfloat16)}
+    assert {kernel.dtype for block in folded.blocks for kernel in block.kernels} == {
+        jnp.dtype(jnp.bfloat16)
+    }
     given = infer(folded, images)
     assert given.dtype == jnp.float32
     of_apply = np.abs(applied(half, variables, images) - exact).mean()
@@ -211,7 +215,7 @@ def test_bfloat16_is_no_further_from_float32_than_apply(network):
 def test_the_multiply_adds_of_s9_follow_from_its_rows():
     plan = make_plan(S9Net(), (32, 32))
     sizes = {
-        layer.path: tuple(grid.count for grid in layer.outputs)
+        layer.path: tuple(grid.length for grid in layer.outputs)
         for block in plan.blocks
         for layer in block.layers
     }
@@ -276,11 +280,11 @@ def test_a_grid_of_reads_reads_what_the_whole_map_reads():
         stride, (low, high), dilation = between(inputs, outputs, reads)
         smaller = Reads(reads.kernel_size, stride, low, dilation, reads.input_dilation)
         for (j, o), i in itertools.product(enumerate(outputs.positions), range(reads.kernel_size)):
-            found = smaller.position(j, i, inputs.count)
+            found = smaller.position(j, i, inputs.length)
             expected = reads.position(o, i, size)
             assert (found if found is None else inputs.positions[found]) == expected
-        extent = (outputs.count - 1) * stride + dilation * (reads.kernel_size - 1) + 1
-        assert low + (inputs.count - 1) * reads.input_dilation + 1 + high == extent
+        extent = (outputs.length - 1) * stride + dilation * (reads.kernel_size - 1) + 1
+        assert low + (inputs.length - 1) * reads.input_dilation + 1 + high == extent
 
 
 def test_what_does_not_fit_is_refused_in_one_line(network):

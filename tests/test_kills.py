@@ -15,6 +15,7 @@ from train_process import EPOCHS, STEPS, Train, final_digest, metrics
 # Signals in the order of sending, and the exit codes that are documented for them.
 FAULTS = {
     "SIGTERM": ([signal.SIGTERM], {143}),
+    "SIGHUP": ([signal.SIGHUP], {129}),
     "SIGINT": ([signal.SIGINT], {130}),
     # The second one may find a process that is ending, where no handler is left.
     "SIGINT twice": ([signal.SIGINT, signal.SIGINT], {130, -signal.SIGINT}),
@@ -29,7 +30,7 @@ LONGEST = {  # seconds after a phase has begun within which the signal is drawn
     "report": 1.5,
 }
 # Python's own codes, in the first tenth of a second
-NO_HANDLER_YET = {-signal.SIGTERM, -signal.SIGINT, 1}
+NO_HANDLER_YET = {-signal.SIGTERM, -signal.SIGHUP, -signal.SIGINT, 1}
 
 
 class Mark(NamedTuple):
@@ -119,7 +120,7 @@ class Killer:
             return
         # The last save may not have ended; the one before it had, else it would not have begun.
         saves = [started, *(mark.step for mark in marks if mark.phase == "save")]
-        saved = reached if fault in ("SIGTERM", "SIGINT") else saves[-2:][0]
+        saved = reached if fault in ("SIGTERM", "SIGHUP", "SIGINT") else saves[-2:][0]
         self.last = Kill(fault, phase, reached, saved)
 
     @staticmethod

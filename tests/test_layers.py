@@ -6,6 +6,7 @@ from pathlib import Path
 
 import chex
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -233,6 +234,22 @@ def test_batch_norm_of_an_ensemble_is_that_of_each_member():
         alone = passes(*member)
         picked = jax.tree.map(lambda array, number=number: array[number], together)
         chex.assert_trees_all_close(picked, alone, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("symbols", ["b, 3, 4, 2", "b, h, w, 2"])
+def test_batch_norm_is_exported_for_any_batch(symbols):
+    x = RNG.normal(size=(5, 3, 4, 2)).astype(np.float32)
+
+    def passes(x):
+        def loss(x):
+            y, statistics = train_batch_norm(x, batch_norm_variables(2))
+            return jnp.sum(y**3), (y, statistics)
+
+        return jax.grad(loss, has_aux=True)(x)
+
+    shape = jax.export.symbolic_shape(symbols)
+    exported = jax.export.export(jax.jit(passes))(jax.ShapeDtypeStruct(shape, x.dtype))
+    chex.assert_trees_all_close(exported.call(x), jax.jit(passes)(x), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(0, 4, 4, 3), (2, 0, 4, 3)])

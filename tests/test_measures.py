@@ -71,7 +71,7 @@ def test_calibration_error_is_the_mean_gap_of_the_bins(seed, bins):
         expected += len(bin_members) / len(labels) * abs(confidence - hit)
     measured = measures.expected_calibration_error(probabilities, labels, bins=bins)
     assert measured == pytest.approx(expected, rel=1e-9)
-    assert measures.reliability(probabilities, labels, bins=bins).count.tolist() == [
+    assert measures.reliability(probabilities, labels, bins=bins).examples.tolist() == [
         len(bin_members) for bin_members in members
     ]
 
@@ -81,7 +81,7 @@ def test_calibration_error_of_the_sure():
     sure = np.eye(3)[labels]
     assert measures.expected_calibration_error(sure, labels) == 0
     assert measures.expected_calibration_error(sure, (labels + 1) % 3) == 1
-    assert measures.reliability(sure, labels).count[-1] == 4
+    assert measures.reliability(sure, labels).examples[-1] == 4
     assert measures.expected_calibration_error(np.zeros((0, 3)), np.zeros(0, int)) == 0
 
 

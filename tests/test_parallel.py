@@ -80,3 +80,10 @@ def test_devices_exchange_sums_and_no_activations():
 @pytest.mark.slow
 def test_a_step_exchanges_what_the_documentation_says():
     assert on_virtual_devices("step_traffic", count=2) == {"all-reduce": [50, 784_124]}
+
+
+def test_batch_norm_has_the_statistics_of_the_whole_batch_on_any_mesh():
+    """Whatever its axes are called, and in parts where shard_map asks for parts."""
+    errors = on_virtual_devices("batch_norm_on_any_mesh", count=4)
+    assert set(errors) == {"Auto 0", "Auto 1", "Explicit 0", "Explicit 1", "shard_map"}
+    assert max(errors.values()) < 1e-5

@@ -66,8 +66,9 @@ def test_colour_is_for_terminals_that_want_it(terminal, environment, shown, monk
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
-def test_a_reader_that_goes_away_is_no_error():
-    command = f"{sys.executable} -m jaxconv --help | true; echo ${{PIPESTATUS[0]}}"
+@pytest.mark.parametrize("argv", ["--help", "costs --help"])
+def test_a_reader_that_goes_away_is_no_error(argv):
+    command = f"{sys.executable} -m jaxconv {argv} | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(
         ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=120
     )

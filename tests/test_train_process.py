@@ -14,8 +14,8 @@ import pytest
 from train_process import CONFIG, ROOT, SMALL, STEPS, Train, final_digest, metrics
 
 from jaxconv import cli
+from jaxconv.cli import training_run
 from jaxconv.cli.build import training as build
-from jaxconv.cli.verbs import train
 from jaxconv.runs import run_dir
 from jaxconv.runs.lock import sole_trainer
 from jaxconv.runs.signals import Stopped, StopRequest
@@ -113,7 +113,7 @@ def outcome(capsys, *argv):
 @pytest.fixture(autouse=True)
 def untouched_allocator(monkeypatch):
     """These settings are for a process that trains, not for one that tests."""
-    monkeypatch.setattr(train, "keep_freed_memory", lambda: False)
+    monkeypatch.setattr(training_run, "keep_freed_memory", lambda: False)
 
 
 @pytest.mark.parametrize(
@@ -358,7 +358,7 @@ def test_a_signal_before_training_ends_the_process_at_once(
     capsys, tmp_path, monkeypatch, number, code
 ):
     """Nothing is to be saved then: a download must not go on."""
-    monkeypatch.setattr(train, "build_dataset", lambda config: signal.raise_signal(number))
+    monkeypatch.setattr(training_run, "build_dataset", lambda config: signal.raise_signal(number))
     monkeypatch.chdir(ROOT)
     before = signal.getsignal(number)
     found, line = outcome(capsys, *SMALL, "--workdir", str(tmp_path / "run"))
@@ -375,7 +375,7 @@ def test_a_signal_that_becomes_another_error_is_told_as_what_it_is(capsys, tmp_p
         except Stopped:
             raise ValueError("Invalid bounding box") from None
 
-    monkeypatch.setattr(train, "build_dataset", draw)
+    monkeypatch.setattr(training_run, "build_dataset", draw)
     monkeypatch.chdir(ROOT)
     found, line = outcome(capsys, *SMALL, "--workdir", str(tmp_path / "run"))
     assert (found, line) == (143, "stopped at once; what the last checkpoint holds is kept")

@@ -30,6 +30,7 @@ class Train:
     def __init__(self, workdir, cache, *flags, program=("train.py",), env=None):
         self.lines = []
         self.errors = ""
+        self._is_heard = True
         self._process = subprocess.Popen(
             [sys.executable, *program, *SMALL, "--workdir", str(workdir), *flags],
             cwd=ROOT,
@@ -61,6 +62,11 @@ class Train:
         self._process.send_signal(number)
         return self
 
+    def hang_up(self):
+        """Reads no more of what it prints."""
+        self._process.stdout.close()
+        self._is_heard = False
+
     def wait(self, seconds):
         """Whether the process ends within that time."""
         try:
@@ -72,7 +78,8 @@ class Train:
     def end(self):
         """Its exit code; the rest of what it said is in `lines` and `errors`."""
         with self._process:
-            self.lines += self._process.stdout.read().splitlines()
+            if self._is_heard:
+                self.lines += self._process.stdout.read().splitlines()
             self.errors = self._process.stderr.read()
         return self._process.returncode
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from inspect import signature
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxconv.animation import stages
 from jaxconv.animation.frames import Stage
@@ -34,9 +34,9 @@ class Variant(NamedTuple):
     sizes: Options
 
     @property
-    def defaults(self) -> Options:
+    def defaults(self) -> dict[str, Any]:
         """Every option with its default: of the sizes ours, of all others the function's own."""
-        return self.sizes | {
+        return dict(self.sizes) | {
             name: parameter.default
             for name, parameter in signature(self.operator).parameters.items()
             if name in MEANINGS
@@ -77,7 +77,7 @@ def case(variant: str, **options: int | Sequence[int]) -> Case:
         if name not in defaults:
             raise ValueError(f"{variant} has no {name}; it has {', '.join(defaults)}")
     ordered = [name for name in MEANINGS if name in defaults]
-    chosen = {name: _canonical(name, options.get(name, defaults[name])) for name in ordered}
+    chosen: Options = {name: _canonical(name, (defaults | options)[name]) for name in ordered}
     channels, features, groups = (chosen.get(name, 1) for name in COUNTS)
     if channels % groups or features % groups:
         raise ValueError(

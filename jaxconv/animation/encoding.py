@@ -1,5 +1,6 @@
 """Pictures and films as files: PNG, GIF in one palette, MP4 by ffmpeg; whole or not at all."""
 
+import contextlib
 import shutil
 import subprocess
 import tempfile
@@ -46,7 +47,9 @@ def _with_palette(images: Sequence[Image.Image]) -> tuple[list[np.ndarray], np.n
     The palette holds the colours that cover most, exactly: Pillow's own would blend the pale ones,
     and it is by them that maps are told apart.
     """
-    packed = [np.asarray(image, np.uint32) @ np.uint32([1 << 16, 1 << 8, 1]) for image in images]
+    packed = [
+        np.asarray(image, np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32) for image in images
+    ]
     colours, areas = np.unique(np.concatenate([p.ravel()[::7] for p in packed]), return_counts=True)
     palette = _unpack(colours[np.argsort(-areas, kind="stable")[:COLOURS]])
     seen = np.zeros(1 << 24, bool)
@@ -100,14 +103,13 @@ def _feed(command: Sequence[str], shots: Shots) -> tuple[int, bytes]:
     """Pipes the film into `command`, a picture at a time, as all of it would fill the memory."""
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=errors)
-        try:
-            with process.stdin as pipe:
-                for image, seconds in shots:
-                    pixels = image.tobytes()
-                    for _ in range(max(1, round(seconds * VIDEO_RATE))):
-                        pipe.write(pixels)
-        except BrokenPipeError:
-            pass  # it ended early: its exit code and its words say why
+        assert process.stdin is not None  # as asked for
+        # Where it ends early, its exit code and its words say why.
+        with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+            for image, seconds in shots:
+                pixels = image.tobytes()
+                for _ in range(max(1, round(seconds * VIDEO_RATE))):
+                    pipe.write(pixels)
         code = process.wait()
         errors.seek(0)
         return code, errors.read()

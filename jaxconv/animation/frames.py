@@ -34,6 +34,11 @@ class Stage(NamedTuple):
         return self.output_padding is not None
 
     @property
+    def extra(self) -> Pair:
+        """Rows and columns added at the end of the output."""
+        return self.output_padding or (0, 0)
+
+    @property
     def span(self) -> Pair:
         """Places of the field from the first tap of the kernel to the last, both counted."""
         height, width = self.kernel.shape[:2]
@@ -65,11 +70,13 @@ class Stage(NamedTuple):
     @property
     def margins(self) -> tuple[Pair, Pair]:
         """Places (before, behind) the image that the kernel reaches, per axis; negative: fewer."""
+        return self._margin(0), self._margin(1)
+
+    def _margin(self, axis: int) -> Pair:
         if not self.transposed:
-            return tuple((padding, padding) for padding in self.padding)
-        befores = [span - 1 - crop for span, crop in zip(self.span, self.padding, strict=True)]
-        extras = self.output_padding
-        return tuple((before, before + more) for before, more in zip(befores, extras, strict=True))
+            return self.padding[axis], self.padding[axis]
+        before = self.span[axis] - 1 - self.padding[axis]
+        return before, before + self.extra[axis]
 
     def channels_read(self, feature: int) -> range:
         """The input channels that output channel `feature` is made of."""
@@ -133,7 +140,7 @@ def frames(stage: Stage) -> Iterator[Frame]:
         weights = kernel[..., feature]
         for row, column in np.ndindex(*stage.y.shape[:2]):
             rows, columns = _places(stage, 0, row), _places(stage, 1, column)
-            operands = laid_out.values[np.ix_(rows, columns, channels)]
+            operands = laid_out.values[np.ix_(rows, columns, np.array(channels))]
             products = operands * weights
             yield Frame(
                 row,

@@ -90,8 +90,8 @@ def spatially_separable(options: Options) -> tuple[Stage, ...]:
     x = _image(options)
     column = _kernel(height, 1, channels, features, seed=2)
     row = _kernel(1, width, features, features, seed=3)
-    down = {"stride": (stride[0], 1), "padding": (padding[0], 0)}
-    along = {"stride": (1, stride[1]), "padding": (0, padding[1])}
+    down: Options = {"stride": (stride[0], 1), "padding": (padding[0], 0)}
+    along: Options = {"stride": (1, stride[1]), "padding": (0, padding[1])}
     middle = _apply(conv, x, column, **down)
     y = _apply(spatially_separable_conv, x, column, row, stride=stride, padding=padding)
     return (

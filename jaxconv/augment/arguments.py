@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 REQUIRED = object()  # stands for the default of an argument that has none
 INFINITE = float("inf")
+LARGEST = 1e9  # of any number: float32 and int32 hold what is computed from it
 MOST_HOLES = 1024  # each costs memory and time, whatever is drawn
 
 # The numbers of OpenCV that albumentations takes.
@@ -36,7 +37,7 @@ def _number(low: float = -INFINITE, high: float = INFINITE, kind: type = Real) -
     expected = f"{noun} within [{low}, {high}]" if low > -INFINITE else noun
 
     def check(value: Any) -> Any:
-        if not _is_a(kind, value) or not low <= value <= high:
+        if not _is_a(kind, value) or not low <= value <= high or abs(value) > LARGEST:
             raise ValueError(expected)
         return int(value) if kind is Integral else value
 
@@ -72,7 +73,9 @@ def _interval(
         pair = alone(value) if alone and _is_a(Real, value) else value
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise ValueError(expected)
-        if not all(_is_a(kind, end) for end in pair) or not low <= pair[0] <= pair[1] <= high:
+        if not all(_is_a(kind, end) and abs(end) <= LARGEST for end in pair):
+            raise ValueError(expected)
+        if not low <= pair[0] <= pair[1] <= high:
             raise ValueError(expected)
         return tuple(map(int, pair)) if kind is Integral else pair
 

@@ -41,18 +41,19 @@ def membership(flags: argparse.Namespace) -> Membership | None:
         ConfigError: they are not all there, or contradict each other.
     """
     given = Membership(flags.coordinator, flags.processes, flags.process)
+    coordinator, processes, process = given
     missing = sum(value is None for value in given)
     if flags.slurm and missing < 3:
         raise ConfigError(f"--slurm beside {FLAGS}: give one or the other")
     if missing == 3:
         return given if flags.slurm else None
-    if missing:
+    if coordinator is None or processes is None or process is None:
         raise ConfigError(f"several processes need all of {FLAGS}; {missing} missing")
-    if not re.fullmatch(r".+:\d+", given.coordinator):
-        raise ConfigError(f"--coordinator {given.coordinator}: expected HOST:PORT of process 0")
-    if not 0 <= given.process < given.processes:
+    if not re.fullmatch(r".+:\d+", coordinator):
+        raise ConfigError(f"--coordinator {coordinator}: expected HOST:PORT of process 0")
+    if not 0 <= process < processes:
         raise ConfigError(
-            f"--process {given.process} of --processes {given.processes}: "
+            f"--process {process} of --processes {processes}: "
             "expected the number of this one, from 0, below that of all"
         )
     return given

@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,12 +25,6 @@ class OneLineParser(argparse.ArgumentParser):
     def add_argument(self, *names: str, **options: Any) -> argparse.Action:
         self.flag_names += [name for name in names if name.startswith("-")]
         return super().add_argument(*names, **options)
-
-    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
-        for argument in args or ():
-            if argument.startswith("--") and argument.endswith("=--"):  # argparse fails at it
-                raise ConfigError(f"{argument}: it has no value; write {argument[:-3]}=VALUE")
-        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{message}; {self.prog} --help says what it takes")

@@ -95,7 +95,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     with standard_streams(), _drawing_to_files():
         try:
-            code = _run(sys.argv[1:] if argv is None else argv) or 0
+            try:
+                code = _run(sys.argv[1:] if argv is None else argv) or 0
+            except SystemExit:  # of --help
+                sys.stdout.flush()
+                raise
             sys.stdout.flush()
             return code
         except BaseException as error:
@@ -117,7 +121,7 @@ def _run(argv: Sequence[str]) -> int | None:
         case ["--version", *_]:
             print(f"jaxconv {__version__}")
         case [name, *rest] if name in VERBS:
-            _require_text(rest)
+            _require_whole(rest)
             verb = VERBS[name]
             return verb.run(verb.make_parser(name, verb.words), rest)
         case [name, *_]:
@@ -129,8 +133,11 @@ def _run(argv: Sequence[str]) -> int | None:
     return None
 
 
-def _require_text(argv: Sequence[str]) -> None:
+def _require_whole(argv: Sequence[str]) -> None:
+    """Refuses text that is not UTF-8, and `--flag=--`, at which argparse fails."""
     for argument in argv:
+        if argument.startswith("--") and argument.endswith("=--"):
+            raise ConfigError(f"{argument}: it has no value; write {argument[:-3]}=VALUE")
         try:
             argument.encode()
         except UnicodeEncodeError as error:  # Python stands such bytes for half a character each

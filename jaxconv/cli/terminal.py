@@ -1,6 +1,7 @@
 """What a program says, where to, and that it goes on where nobody listens."""
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ def standard_streams() -> Iterator[None]:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "r+"))
     with contextlib.ExitStack() as changed:
         for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):
+            if isinstance(stream, io.TextIOWrapper):
                 changed.callback(stream.reconfigure, errors=stream.errors)
                 stream.reconfigure(errors="backslashreplace")
         yield

@@ -40,9 +40,9 @@ def is_unreadable(error: Exception) -> bool:
     return known not in (None, errno.ENOENT, errno.ENOTDIR)
 
 
-def cannot_be_read(path: Path, error: OSError) -> str:
+def cannot_be_read(path: Path, error: Exception) -> str:
     """What to say of such a file."""
-    return f"{path} cannot be read ({os.strerror(error.errno)})"
+    return f"{path} cannot be read ({os.strerror(getattr(error, 'errno', None) or 0)})"
 
 
 class Split(NamedTuple):

@@ -114,7 +114,7 @@ def _to_rgb(path, image):
 
 
 def _square(image, size):
-    """The centred square of ``image``, resized."""
+    """The centred square of `image`, resized."""
     from PIL import Image
 
     side = min(image.size)

@@ -35,8 +35,8 @@ class _Shard(NamedTuple):
 def find_tfds_directory(data_dir: Path) -> Path | None:
     """`<data_dir>/cifar10/<version>` with the newest version that tfds finished, or None."""
     found = (data_dir / "cifar10").glob("*/dataset_info.json")
-    versions = {_version(path.parent.name): path.parent for path in found}
-    versions.pop(None, None)  # tfds prepares in a folder "incomplete.<random>_<version>"
+    # tfds prepares in a folder "incomplete.<random>_<version>"
+    versions = {v: path.parent for path in found if (v := _version(path.parent.name))}
     return versions[max(versions)] if versions else None
 
 
@@ -117,7 +117,8 @@ def _read_example(record: bytes) -> tuple[bytes, np.ndarray, int]:
     """(id, image, label) of a tf.train.Example."""
     from tensorflow_datasets.proto import tf_example_pb2
 
-    fields = tf_example_pb2.Example.FromString(record).features.feature
+    parse = tf_example_pb2.Example.FromString  # pyright: ignore[reportAttributeAccessIssue]
+    fields = parse(record).features.feature
     (name,) = fields["id"].bytes_list.value
     (png,) = fields["image"].bytes_list.value
     (label,) = fields["label"].int64_list.value

@@ -83,10 +83,10 @@ def _both_axes(views: tuple[View, View], rule: Callable[[View, int], View]) -> V
 
 def _join(given: Iterable[Views]) -> Views:
     def join_two(a: Views, b: Views) -> Views:
-        if a is None or b is None:
+        if not a or not b:
             return None
-        joined = tuple(union(*axis) for axis in zip(a, b, strict=True))
-        return None if None in joined else joined
+        vertical, horizontal = union(a[0], b[0]), union(a[1], b[1])
+        return (vertical, horizontal) if vertical and horizontal else None
 
     dependent = [views for views in given if views != ()]
     return reduce(join_two, dependent) if dependent else ()
@@ -97,8 +97,10 @@ def _transfer(equation: JaxprEqn, given: Sequence[Views]) -> Views:
     views = _join(given)
     if not views or equation.primitive.name in _FIELD_KEEPING:
         return views
-    operand = next(v.aval for v, seen in zip(equation.invars, given, strict=True) if seen != ())
-    result = equation.outvars[0].aval
+    operand: Any = next(
+        v.aval for v, seen in zip(equation.invars, given, strict=True) if seen != ()
+    )
+    result: Any = equation.outvars[0].aval
     if max(operand.ndim, result.ndim) < 3:
         return views  # space has collapsed before
     match equation.primitive.name:
@@ -119,7 +121,8 @@ def _transfer(equation: JaxprEqn, given: Sequence[Views]) -> Views:
 
 
 def _convolution(views: tuple[View, View], equation: JaxprEqn) -> Views:
-    params, kernel = equation.params, equation.invars[1].aval
+    params = equation.params
+    kernel: Any = equation.invars[1].aval
     numbers = params["dimension_numbers"]
     if numbers.lhs_spec[2:] != (1, 2) or numbers.out_spec[2:] != (1, 2):
         return None
@@ -137,7 +140,8 @@ def _convolution(views: tuple[View, View], equation: JaxprEqn) -> Views:
 
 
 def _jaxconv_convolution(views: tuple[View, View], equation: JaxprEqn) -> Views:
-    options, kernel = equation.params["window"], equation.invars[1].aval
+    options = equation.params["window"]
+    kernel: Any = equation.invars[1].aval
 
     def rule(view: View, axis: int) -> View:
         return window(

@@ -10,6 +10,7 @@ and the second term is a constant map: one vector inside, others at the borders.
 
 from collections.abc import Callable, Mapping
 from functools import partial, reduce
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 from jax import lax
+from jax.core import Tracer
 
 from jaxconv.linen.layers import BatchNorm
 from jaxconv.models.live import between, inside, whole
@@ -69,34 +71,38 @@ def fold(
         >>> infer(fold(variables), jnp.zeros((5, 32, 32, 3))).shape
         (5, 10)
     """
-    plan = make_plan(S9Net() if model is None else model, tuple(image_size))
+    height, width = image_size
+    plan = make_plan(S9Net() if model is None else model, (height, width))
     _require_kernels(variables, plan)
-    blocks, head_kernel, head_bias = _fold(variables, plan)
-    return Folded(blocks, head_kernel, head_bias, plan)
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(variables)):
+        return _fold(variables, plan, jnp)
+    # Small sums that need no compiling.
+    return jax.tree.map(jnp.asarray, _fold(jax.device_get(variables), plan, np))
 
 
-@partial(jax.jit, static_argnums=1)
-def _fold(variables, plan):
+def _fold(variables: Mapping[str, Any], plan: Plan, xp: ModuleType) -> Folded:
+    """`fold` by the array functions of `xp`, NumPy or its likeness in JAX."""
     params, stats = variables["params"], variables["batch_stats"]
-    affine, blocks = Affine(jnp.ones(3), None), []
+    affine, blocks = Affine(xp.ones(3, np.float32), None), []
+    shift = xp.zeros(3, np.float32)
     for block in plan.blocks:
         before, kernels, constants = affine, [], []
         for layer in block.layers:
             entry = _entry(params, layer.path)
             kernel = entry["kernel"]
             kernel = adjoint_kernel(kernel, layer.groups) if layer.transposed else kernel
-            constants.append(_constant(layer, kernel, affine.shift, entry.get("bias")))
-            kernels.append(_scaled(kernel, affine.scale, layer.groups).astype(plan.dtype))
-            affine = Affine(jnp.ones(kernel.shape[3]), None)
-        affine = _batch_norm(params[block.name]["norm"], stats[block.name]["norm"])
-        weights = None
+            constants.append(_constant(layer, kernel, affine.shift, entry.get("bias"), xp))
+            kernels.append(_scaled(kernel, affine.scale, layer.groups, xp).astype(plan.dtype))
+            affine = Affine(xp.ones(kernel.shape[3], np.float32), None)
+        scale, shift = _batch_norm(params[block.name]["norm"], stats[block.name]["norm"], xp)
+        affine, weights = Affine(scale, shift), None
         if block.residual:
-            weights = (before.scale, affine.scale)
-            shift = affine.shift if before.shift is None else before.shift + affine.shift
-            affine = Affine(jnp.ones_like(shift), shift)
+            weights = (before.scale, scale)
+            shift = shift if before.shift is None else before.shift + shift
+            affine = Affine(xp.ones_like(shift), shift)
         blocks.append(FoldedBlock(tuple(kernels), tuple(constants), weights))
     head = params["head"]["kernel"][0, 0]
-    return tuple(blocks), affine.scale[:, None] * head, affine.shift @ head
+    return Folded(tuple(blocks), affine.scale[:, None] * head, shift @ head, plan)
 
 
 def _entry(params: Mapping[str, Any], path: str) -> Mapping[str, Any]:
@@ -124,21 +130,26 @@ class Affine(NamedTuple):
     shift: jax.Array | None
 
 
-def _batch_norm(params: Mapping[str, Any], stats: Mapping[str, Any]) -> Affine:
-    scale = params["scale"] * lax.rsqrt(stats["var"] + BatchNorm.epsilon)
-    return Affine(scale, params["bias"] - stats["mean"] * scale)
+def _batch_norm(params: Mapping[str, Any], stats: Mapping[str, Any], xp: ModuleType):
+    """Scale and shift, [c], that the running statistics make of it."""
+    scale = params["scale"] / xp.sqrt(stats["var"] + BatchNorm.epsilon)
+    return scale, params["bias"] - stats["mean"] * scale
 
 
-def _scaled(kernel: jax.Array, scale: jax.Array, groups: int) -> jax.Array:
+def _scaled(kernel: jax.Array, scale: jax.Array, groups: int, xp: ModuleType) -> jax.Array:
     """The kernel [kh, kw, c/groups, o] of inputs that are to be multiplied by scale [c]."""
     per_group = scale.reshape(groups, -1).T  # [c/groups, groups]
-    return kernel * jnp.repeat(per_group, kernel.shape[3] // groups, axis=1)[None, None]
+    return kernel * xp.repeat(per_group, kernel.shape[3] // groups, axis=1)[None, None]
 
 
 def _constant(
-    layer: Layer, kernel: jax.Array, shift: jax.Array | None, bias: jax.Array | None
+    layer: Layer,
+    kernel: jax.Array,
+    shift: jax.Array | None,
+    bias: jax.Array | None,
+    xp: ModuleType,
 ) -> jax.Array | None:
-    """What the layer makes of `shift` [c] at every position, plus its bias: [h, w, o]; or both 1."""
+    """What the layer makes of `shift` [c] at every position, plus its bias: [h, w, o]."""
     bias = None if bias is None else bias[None, None]
     if shift is None:
         return bias
@@ -146,8 +157,8 @@ def _constant(
         np.array(inside(*axis), np.float32)
         for axis in zip(layer.reads, layer.outputs, layer.size, strict=True)
     )
-    of_tap = _scaled(kernel, shift, layer.groups).sum(axis=2)  # [kh, kw, o]
-    constant = jnp.einsum("hi,wj,ijo->hwo", vertical, horizontal, of_tap)
+    of_tap = _scaled(kernel, shift, layer.groups, xp).sum(axis=2)  # [kh, kw, o]
+    constant = xp.einsum("hi,wj,ijo->hwo", vertical, horizontal, of_tap)
     return constant if bias is None else constant + bias
 
 
@@ -177,7 +188,8 @@ def infer(folded: Folded, images: jax.Array) -> jax.Array:
 
 def _logits(folded: Folded, images: jax.Array) -> jax.Array:
     blocks = folded.plan.blocks
-    everything = tuple(whole(size) for size in folded.plan.image_size)
+    height, width = folded.plan.image_size
+    everything = whole(height), whole(width)
     x = _pick(images.astype(folded.blocks[0].kernels[0].dtype), everything, blocks[0].inputs)
     for block, arrays in zip(blocks, folded.blocks, strict=True):
         x = _run_block(block, arrays, x)
@@ -193,7 +205,7 @@ def _run_block(block: Block, arrays: FoldedBlock, x: jax.Array) -> jax.Array:
             y = (y + constant[None]).astype(y.dtype)
         y = _pick(y, layer.outputs, layer.live)
     y = jax.nn.relu(y)
-    if block.residual:
+    if arrays.weights is not None:
         first, second = (weight[None, None, None] for weight in arrays.weights)
         x = _pick(x, block.inputs, block.layers[-1].live)
         y = (x * first + y * second).astype(x.dtype)

@@ -56,12 +56,12 @@ class LayerSummary(NamedTuple):
     @property
     def receptive_field(self) -> Pair | None:
         """Pixels of the image that one position sees, (vertical, horizontal); None if unknown."""
-        return tuple(view.field for view in self.views) if self.views else None
+        return (self.views[0].field, self.views[1].field) if self.views else None
 
     @property
     def jump(self) -> tuple[Any, Any] | None:
         """Pixels of the image from one position to the next, as fractions; None if unknown."""
-        return tuple(view.jump for view in self.views) if self.views else None
+        return (self.views[0].jump, self.views[1].jump) if self.views else None
 
 
 def summarize(
@@ -121,8 +121,7 @@ def _row(module: nn.Module, x: Any, y: Any, counted: set) -> LayerSummary:
     params = module.variables.get("params", {})
     parameters = 0 if module.path in counted else sum(p.size for p in jax.tree.leaves(params))
     counted.add(module.path)
-    options = None
-    macs = 0
+    options, kernel, macs = None, (), 0
     if "kernel" in params:
         kernel = params["kernel"].shape
         options = _options(module, kernel, x.shape[-1]) if isinstance(module, ConvModule) else None
@@ -148,7 +147,7 @@ def _row(module: nn.Module, x: Any, y: Any, counted: set) -> LayerSummary:
 def _options(module: ConvModule, kernel: Sequence[int], channels: int) -> ConvOptions:
     transposed = isinstance(module, TransposeConv)
     return ConvOptions(
-        kernel_size=tuple(kernel[:2]),
+        kernel_size=(kernel[0], kernel[1]),
         stride=pair(module.stride, "stride", minimum=1),
         padding=pair(module.padding, "padding", minimum=0),
         dilation=pair(getattr(module, "dilation", 1), "dilation", minimum=1),

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 
 class Grid(NamedTuple):
-    """The positions first, first + step, ..., count of them."""
+    """The positions first, first + step, ..., length of them."""
 
     first: int
     step: int
-    count: int
+    length: int
 
     @property
     def positions(self) -> range:
@@ -22,13 +22,13 @@ class Grid(NamedTuple):
 
     @property
     def last(self) -> int:
-        return self.first + (self.count - 1) * self.step
+        return self.first + (self.length - 1) * self.step
 
     def within(self, outer: "Grid") -> slice:
         """Where these positions stand in an array of those of `outer`, which has them all."""
         step = self.step // outer.step
         start = (self.first - outer.first) // outer.step
-        return slice(start, start + (self.count - 1) * step + 1, step)
+        return slice(start, start + (self.length - 1) * step + 1, step)
 
 
 class Reads(NamedTuple):
@@ -67,35 +67,33 @@ def live_inputs(outputs: Grid, reads: Reads, size: int) -> Grid:
     All of them where a grid is no help: an input dilation, or nothing but padding is read.
 
     >>> live_inputs(whole(16), Reads(3, stride=2, low=1, dilation=2), size=34)
-    Grid(first=1, step=2, count=17)
+    Grid(first=1, step=2, length=17)
     """
     if reads.input_dilation > 1:
         return whole(size)
     taps = range(reads.kernel_size)
     read = [reads.position(o, i, size) for o in outputs.positions for i in taps]
-    found = _hull([position for position in read if position is not None])
-    if found is None:
+    found = [position for position in read if position is not None]
+    if not found:
         return whole(size)
-    steps = [outputs.step * reads.stride] * (outputs.count > 1)
+    steps = [outputs.step * reads.stride] * (outputs.length > 1)
     steps += [reads.dilation] * (reads.kernel_size > 1)
-    step = gcd(found.step, *steps)
-    return Grid(found.first, step, (found.last - found.first) // step + 1)
+    return _hull(found, *steps)
 
 
 def union(a: Grid, b: Grid) -> Grid:
     """The smallest grid with the positions of both.
 
     >>> union(Grid(1, 2, 3), whole(7))
-    Grid(first=0, step=1, count=7)
+    Grid(first=0, step=1, length=7)
     """
     return _hull([*a.positions, *b.positions])
 
 
-def _hull(found: list[int]) -> Grid | None:
-    if not found:
-        return None
+def _hull(found: list[int], *steps: int) -> Grid:
+    """The smallest grid of these positions whose step divides `steps`."""
     first, last = min(found), max(found)
-    step = gcd(*(position - first for position in found)) or 1
+    step = gcd(*(position - first for position in found), *steps) or 1
     return Grid(first, step, (last - first) // step + 1)
 
 
@@ -106,9 +104,9 @@ def between(inputs: Grid, outputs: Grid, reads: Reads) -> tuple[int, tuple[int, 
     (1, (1, 0), 1)
     """
     first = outputs.first * reads.stride - reads.low - inputs.first * reads.input_dilation
-    stride = outputs.step * reads.stride // inputs.step if outputs.count > 1 else 1
+    stride = outputs.step * reads.stride // inputs.step if outputs.length > 1 else 1
     dilation = reads.dilation // inputs.step if reads.kernel_size > 1 else 1
     low = -first // inputs.step
-    extent = (outputs.count - 1) * stride + (reads.kernel_size - 1) * dilation + 1
-    given = (inputs.count - 1) * reads.input_dilation + 1
+    extent = (outputs.length - 1) * stride + (reads.kernel_size - 1) * dilation + 1
+    given = (inputs.length - 1) * reads.input_dilation + 1
     return stride, (low, extent - low - given), dilation

@@ -1,9 +1,9 @@
-"""What inference has to compute of an S9Net: its convolutions, at the positions that anything reads.
+"""What inference computes of an S9Net: its convolutions, at the positions that anything reads.
 
 Integers only, from the network's rows; no weights.
 """
 
-from functools import lru_cache, partial
+from functools import partial
 from math import prod
 from typing import Any, NamedTuple
 
@@ -31,7 +31,7 @@ class Layer(NamedTuple):
     def multiply_adds(self) -> int:
         """Of one image, as `geometry.multiply_adds`, but for outputs that read padding alone."""
         if self.transposed:
-            return prod(self.kernel_shape) * prod(grid.count for grid in self.inputs)
+            return prod(self.kernel_shape) * prod(grid.length for grid in self.inputs)
         axes = zip(self.reads, self.outputs, self.size, strict=True)
         return prod(self.kernel_shape) * prod(
             sum(any(row) for row in inside(*axis)) for axis in axes
@@ -63,7 +63,6 @@ class Plan(NamedTuple):
         return sum(layer.multiply_adds for block in self.blocks for layer in block.layers)
 
 
-@lru_cache(maxsize=32)
 def make_plan(model: S9Net, image_size: tuple[int, int]) -> Plan:
     """Read backwards from the last map, all of which the mean over space reads.
 
@@ -91,12 +90,14 @@ def make_plan(model: S9Net, image_size: tuple[int, int]) -> Plan:
 
 def _layer(layer: LayerSummary, live: Grids) -> Layer:
     """A convolution of whose output only `live` is read; a transposed one is computed whole."""
-    options, size = layer.options, layer.input_shape[:2]
+    options, kernel_shape = layer.options, layer.kernel_shape
+    assert options and kernel_shape, f"{layer.path} is no convolution"
+    size = layer.input_shape[0], layer.input_shape[1]
     reads = _pairwise(partial(_reads, options), (0, 1))
     outputs = _whole(layer.output_shape) if options.transposed else live
     return Layer(
         path=layer.path,
-        kernel_shape=layer.kernel_shape,
+        kernel_shape=kernel_shape,
         transposed=options.transposed,
         groups=options.groups,
         reads=reads,

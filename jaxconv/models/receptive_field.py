@@ -57,12 +57,12 @@ def receptive_field(
     (views, *more), _ = follow(traced.jaxpr, [(PIXELS, PIXELS)])
     if more:
         raise ValueError(f"the network returns {1 + len(more)} arrays, expected one; choose one")
-    if views == ():
-        raise ValueError("what the network returns does not depend on the images")
     if views is None:
         raise ValueError(
             "the network moves pixels in a way that is not followed (a reversal, a resizing, a "
             "product over positions); measure it by the gradient for the images instead"
         )
+    if len(views) == 0:
+        raise ValueError("what the network returns does not depend on the images")
     vertical, horizontal = views
     return ReceptiveField((vertical.field, horizontal.field), (vertical.jump, horizontal.jump))

@@ -1,37 +1,55 @@
 """S9Net as a Flax NNX module, from the rows of the Linen one."""
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from jaxconv.linen import convolutions as linen
-from jaxconv.models.s9 import ROWS, Row
-from jaxconv.nnx.convolutions import Conv, DepthwiseSeparableConv, DilatedConv, PointwiseConv
+from jaxconv.models.rows import Row
+from jaxconv.models.s9 import ROWS
+from jaxconv.nnx import convolutions as ours
 from jaxconv.nnx.layers import BatchNorm, Dropout
 
 OURS = {
-    linen.Conv: Conv,
-    linen.DepthwiseSeparableConv: DepthwiseSeparableConv,
-    linen.DilatedConv: DilatedConv,
+    linen.Conv: ours.Conv,
+    linen.PointwiseConv: ours.PointwiseConv,
+    linen.DepthwiseConv: ours.DepthwiseConv,
+    linen.DepthwiseSeparableConv: ours.DepthwiseSeparableConv,
+    linen.DilatedConv: ours.DilatedConv,
+    linen.SpatiallySeparableConv: ours.SpatiallySeparableConv,
+    linen.TransposeConv: ours.TransposeConv,
 }
-
-BLOCKS = {f"block{number}": row for number, row in enumerate(ROWS, start=1)}
 
 
 class Block(nnx.Module):
-    """[b, h, w, in_features] -> [b, h', w', row.features]; submodules `conv` and `norm`."""
+    """[b, h, w, in_features] -> [b, h', w', out_features]; submodules `conv` and `norm`."""
 
     def __init__(
-        self, row: Row, in_features: int, dropout_rate: float, dtype: jnp.dtype, rngs: nnx.Rngs
+        self,
+        row: Row,
+        in_features: int,
+        out_features: int,
+        *,
+        dropout_rate: float,
+        dtype: jnp.dtype,
+        rngs: nnx.Rngs,
     ):
-        options = {"padding": 1, "dtype": dtype, "rngs": rngs, **row.options}
-        self.conv = OURS[row.conv](in_features, row.features, **options)
-        self.norm = BatchNorm(row.features, rngs=rngs)
+        options = {"padding": 1, **row.options}
+        self.conv = OURS[row.conv](in_features, out_features, dtype=dtype, rngs=rngs, **options)
+        self.norm = BatchNorm(out_features, rngs=rngs)
         self.dropout = Dropout(dropout_rate, rngs=rngs)
         self.residual = row.residual
 
     def __call__(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
-        y = self.dropout(self.norm(nnx.relu(self.conv(x)), mask=mask))
+        y = self.conv(x)
+        if self.residual and y.shape != x.shape:
+            raise ValueError(
+                f"a residual block makes {y.shape[1:]} of {x.shape[1:]} [h, w, c]; "
+                "keep the shape, or set residual to False"
+            )
+        y = self.dropout(self.norm(nnx.relu(y), mask=mask))
         return x + y if self.residual else y
 
 
@@ -46,7 +64,13 @@ class S9Net(nnx.Module):
         num_classes: logits an image.
         dropout_rate: of the Dropout that ends each block.
         dtype: of the convolutions; parameters, statistics and logits are float32.
+        rows: the blocks, as the Linen network takes them.
+        width: factor on the channels of every block (rounded, at least one channel).
         rngs: of the initial weights ("params") and of dropout.
+
+    Raises:
+        ValueError: no rows, a width that is not above 0, or a convolution that does not fit its
+            input; in the call, a residual row that changes the shape.
     """
 
     def __init__(
@@ -55,14 +79,22 @@ class S9Net(nnx.Module):
         dropout_rate: float = 0.1,
         dtype: jnp.dtype = jnp.float32,
         *,
+        rows: Sequence[Row] = ROWS,
+        width: float = 1,
         rngs: nnx.Rngs,
     ):
+        if not rows or not width > 0:
+            raise ValueError(
+                f"S9Net needs rows and a width above 0, got {len(rows)} rows and {width=}"
+            )
         self.dtype = dtype
-        features = 3
-        for name, row in BLOCKS.items():
-            setattr(self, name, Block(row, features, dropout_rate, dtype, rngs))
-            features = row.features
-        self.head = PointwiseConv(features, num_classes, dtype=dtype, rngs=rngs)
+        self.blocks = tuple(f"block{number}" for number in range(1, len(rows) + 1))
+        c, options = 3, {"dropout_rate": dropout_rate, "dtype": dtype, "rngs": rngs}
+        for name, row in zip(self.blocks, rows, strict=True):
+            features = max(round(row.features * width), 1)
+            setattr(self, name, Block(row, c, features, **options))
+            c = features
+        self.head = ours.PointwiseConv(c, num_classes, dtype=dtype, rngs=rngs)
 
     def __call__(self, images: jax.Array, *, mask: jax.Array | None = None) -> jax.Array:
         """Returns logits [b, num_classes], float32.
@@ -74,7 +106,7 @@ class S9Net(nnx.Module):
         if mask is not None:
             images = jnp.where(mask.astype(bool)[:, None, None, None], images, 0)
         x = images.astype(self.dtype)
-        for name in BLOCKS:
+        for name in self.blocks:
             x = getattr(self, name)(x, mask)
         x = jnp.mean(x, axis=(1, 2), keepdims=True, dtype=jnp.float32).astype(self.dtype)
         return self.head(x)[:, 0, 0, :].astype(jnp.float32)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxconv.ops.xla.sums import sum_over_pixels, wide
+from jaxconv.ops.xla.types import vary_alike
 
 
 def batch_norm(
@@ -62,7 +63,8 @@ def batch_norm(
     if mask is not None and mask.shape != x.shape[:1]:
         raise ValueError(f"mask must be [b], one entry an example of x {x.shape}, got {mask.shape}")
     kept = jnp.ones(x.shape[:1], bool) if mask is None else mask.astype(bool)
-    y, batch_mean, batch_var, count = normalize_batch(x, scale, bias, kept, epsilon)
+    given = vary_alike(x, scale, bias, kept)  # so that shard_map adds up the gradients of its parts
+    y, batch_mean, batch_var, count = normalize_batch(*given, epsilon)
     share = jnp.where(count > 0, 1 - momentum, 0)
     unbiased = batch_var * (count / jnp.maximum(count - 1, 1))
     return (

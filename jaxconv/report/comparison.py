@@ -113,7 +113,7 @@ def compare_curves(records: Sequence[Record]) -> Figure:
         over_epochs(axes)
         dress(axes, title, "")
     names = [fit(printable(record.name), 8.0) for record in records]
-    handles, columns = axes.lines[::2], 3 if max(map(len, names)) <= 25 else 1
+    handles, columns = figure.axes[0].lines[::2], 3 if max(map(len, names)) <= 25 else 1
     legend = figure.legend(handles, names, loc="outside lower center", ncols=columns, frameon=False)
     for text in legend.get_texts():
         text.set_parse_math(False)  # a name is data, not markup

@@ -25,7 +25,7 @@ class Picture(NamedTuple):
 class Cell(NamedTuple):
     """A count of the confusion matrix, and how it is coloured."""
 
-    count: int
+    examples: int
     kind: str  # the classes of its style
     strength: float
     note: str
@@ -86,7 +86,9 @@ def class_by_class(results: Results) -> list[dict[str, str]]:
                 "share": f"{np.nan_to_num(recall[index]):.1%}",
                 "accuracy": _percent(recall[index]),
                 "precision": _percent(precision[index]),
-                "taken_for": f"{names[others.argmax()]} ({others.max()})" if others.any() else NONE,
+                "taken_for": f"{names[int(others.argmax())]} ({others.max()})"
+                if others.any()
+                else NONE,
             }
         )
     return rows
@@ -153,7 +155,7 @@ def samples(results: Results) -> list[Picture]:
     """Labelled training images, the classes in turn."""
     labels, names = results.train_labels, results.class_names
     chosen = measures.one_of_each(labels, count=20)
-    return [_png(results.train_images[index], names[labels[index]]) for index in chosen]
+    return [_png(results.train_images[index], names[int(labels[index])]) for index in chosen]
 
 
 def augmentations(results: Results) -> list[Picture]:

@@ -1,7 +1,7 @@
 """The figures of a run, drawn from arrays; each function returns a matplotlib `Figure`."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -29,7 +29,9 @@ class Panel(NamedTuple):
     name: str
     form: str  # of its last value
     curves: tuple[Curve, ...]
-    legend: str  # the corner that training leaves free
+    legend: Literal["upper right", "lower right", "best"] = (
+        "best"  # a corner that training leaves free
+    )
 
 
 def _pair(kind: str) -> tuple[Curve, Curve]:
@@ -46,11 +48,11 @@ def _alone(field: str, colour: str) -> tuple[Curve]:
 PANELS = {
     "loss": Panel("Loss", "{:.4f}", _pair("loss"), "upper right"),
     "accuracy": Panel("Accuracy (%)", "{:.2f} %", _pair("accuracy"), "lower right"),
-    "lr": Panel("Learning rate", "{:.3g}", _alone("lr", GREEN), ""),
-    "momentum": Panel("Momentum", "{:.3g}", _alone("momentum", PURPLE), ""),
-    "seconds": Panel("Seconds per epoch", "{:.3g} s", _alone("seconds", GREEN), ""),
+    "lr": Panel("Learning rate", "{:.3g}", _alone("lr", GREEN)),
+    "momentum": Panel("Momentum", "{:.3g}", _alone("momentum", PURPLE)),
+    "seconds": Panel("Seconds per epoch", "{:.3g} s", _alone("seconds", GREEN)),
     "images_per_second": Panel(
-        "Training images per second", "{:,.0f}", _alone("images_per_second", PURPLE), ""
+        "Training images per second", "{:,.0f}", _alone("images_per_second", PURPLE)
     ),
 }
 
@@ -60,7 +62,7 @@ def samples(
 ) -> Figure:
     """Shows 20 labelled images, the classes in turn: `images` uint8 [n, h, w, c], labels [n]."""
     chosen = measures.one_of_each(labels, count=20)
-    captions = [class_names[labels[index]] for index in chosen]
+    captions = [class_names[int(labels[index])] for index in chosen]
     return gallery([images[index] for index in chosen], captions, columns=5, title=title)
 
 
@@ -88,7 +90,8 @@ def misclassified(
     """
     wrong = np.flatnonzero(np.asarray(labels) != np.asarray(predictions))[:10]
     captions = [
-        f"Correct: {class_names[labels[index]]}\nOutput: {class_names[predictions[index]]}"
+        f"Correct: {class_names[int(labels[index])]}\n"
+        f"Output: {class_names[int(predictions[index])]}"
         for index in wrong
     ]
     if not captions:
@@ -153,13 +156,13 @@ def calibration(probabilities: np.ndarray, labels: np.ndarray, *, title: str = "
     error = measures.expected_calibration_error(probabilities, labels)
     figure = new_figure(4.6, 4.4, title=title)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    centres, width = (binned.edges[:-1] + binned.edges[1:]) * 50, 100 / len(binned.count)
+    centres, width = (binned.edges[:-1] + binned.edges[1:]) * 50, 100 / len(binned.examples)
     above.bar(centres, binned.accuracy * 100, width * 0.9, color=BLUE, alpha=0.85)
     above.plot([0, 100], [0, 100], color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
     above.plot(binned.confidence * 100, binned.accuracy * 100, "o", color=VERMILION, markersize=5)
     above.set(xlim=(0, 100), ylim=(0, 100))
     dress(above, "Accuracy (%)", f"calibration error {error * 100:.1f} %")
-    below.bar(centres, binned.count, width * 0.9, color=MUTED)
+    below.bar(centres, binned.examples, width * 0.9, color=MUTED)
     below.set_xlabel("Confidence (%)", color=MUTED)
     dress(below, "Examples", f"{len(labels):,}")
     return figure

@@ -13,7 +13,7 @@ class Reliability(NamedTuple):
     """Examples binned by confidence, the probability of the predicted class."""
 
     edges: np.ndarray  # float64 [bins + 1], from 0 to 1
-    count: np.ndarray  # int64 [bins]
+    examples: np.ndarray  # int64 [bins]: how many are in each
     confidence: np.ndarray  # float64 [bins], the mean in each bin; NaN where the bin is empty
     accuracy: np.ndarray  # float64 [bins], the share of hits in each bin; NaN where empty
 
@@ -93,7 +93,7 @@ def expected_calibration_error(
     """Mean over examples of |accuracy - confidence| of their bin, in [0, 1]; 0 for no examples."""
     binned = reliability(probabilities, labels, bins=bins)
     gaps = np.abs(np.nan_to_num(binned.accuracy - binned.confidence))
-    return float(np.sum(binned.count * gaps) / max(binned.count.sum(), 1))
+    return float(np.sum(binned.examples * gaps) / max(binned.examples.sum(), 1))
 
 
 def most_confident_mistakes(

@@ -1,5 +1,6 @@
 """The devices that JAX computes on, or one line that says why there are none."""
 
+import tempfile
 from pathlib import Path
 
 import jax
@@ -45,7 +46,8 @@ def keep_compiled_programs() -> None:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:  # a home that can't be written to: each start compiles
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:  # a home that can't be written to: each start compiles, and JAX need not say so
         return
     jax.config.update("jax_compilation_cache_max_size", MOST_COMPILED_BYTES)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)

@@ -103,7 +103,9 @@ class Roll:
             self._answer(missing=late)
             raise words.absence(late, LOADING_SECONDS)
         wrong = [
-            each for _, peer in sorted(peers.items()) for each in words.differences(own, peer.more)
+            each
+            for _, peer in sorted(peers.items())
+            for each in words.differences(own, peer.more or own)
         ]
         if wrong:
             reason = words.shortened(wrong)

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 
 class Stopped(KeyboardInterrupt):
@@ -30,7 +31,7 @@ class StopRequest:
         self._noted: int | None = None
         self._deferred = False
         self._raised = False
-        self._before: dict[int, object] = {}
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "StopRequest":
         for number in _heard():
@@ -63,7 +64,7 @@ class StopRequest:
     def check(self) -> None:
         """Raises `Stopped` if it was raised before."""
         if self._raised:
-            raise Stopped(self._noted)
+            raise Stopped(self._noted or signal.SIGTERM)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         first = self._noted is None
@@ -82,6 +83,7 @@ class StopRequest:
 
 
 def _heard() -> list[signal.Signals]:
-    hangup = getattr(signal, "SIGHUP", None)  # POSIX only
-    ignored = hangup is None or signal.getsignal(hangup) == signal.SIG_IGN
-    return [signal.SIGINT, signal.SIGTERM, *([] if ignored else [hangup])]
+    heard = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        heard.append(signal.SIGHUP)  # POSIX only
+    return heard

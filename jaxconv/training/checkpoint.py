@@ -61,7 +61,7 @@ class Checkpoints:
         if not read_only:
             require_inside(directory, directory.parent)
             directory.mkdir(parents=True, exist_ok=True)
-        self._manager = None
+        self._manager: Any = None
         self._set_aside(_strange_checkpoints(directory))
         with hushed():
             self._manager = _make_manager(directory, read_only)

@@ -174,7 +174,7 @@ def fit(
             raise _diverged(f"the test loss after step {row['step']}", progress.state, checkpoints)
         on_row(row)
         progress = Progress(progress.state, empty_tally())
-        saver.save(row["step"], progress, test_accuracy=row["test_accuracy"])
+        saver.save(int(row["step"]), progress, test_accuracy=row["test_accuracy"])
         on_saved(row)
         stop = agree(Wish.STOP if should_stop() else Wish.NOTHING) == Wish.STOP
         if stop and epoch + 1 < epochs:

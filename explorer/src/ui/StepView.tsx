@@ -275,7 +275,7 @@ function Products({ step, index, cell }: { step: Step; index: number; cell: numb
           }}
           version={products}
         />
-        {sums[channel] !== null && <b class="partial">= {number(sums[channel])}</b>}
+        <b class="partial">{sums[channel] !== null && `= ${number(sums[channel])}`}</b>
       </>
     );
   };

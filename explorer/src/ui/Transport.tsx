@@ -51,6 +51,7 @@ function run(): (() => void) | undefined {
   const from = cursor.value;
   let begin: number | undefined;
   let frame = requestAnimationFrame(function tick(now) {
+    if (!playing.value) return; // paused since, and not yet drawn
     begin ??= now;
     const next = from + Math.floor(((now - begin) / 1000) * speed);
     if (next >= outputTotal.value) {

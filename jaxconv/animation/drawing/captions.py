@@ -89,7 +89,7 @@ def size_formula(stage: Stage) -> str:
     padded = any(stage.padding)
     if stage.transposed:
         crop = f" {MINUS} 2{TIMES}padding" if padded else ""
-        more = " + output padding" if any(stage.output_padding) else ""
+        more = " + output padding" if any(stage.extra) else ""
         return f"(size {MINUS} 1) {TIMES} stride{crop} + {kernel}{more}"
     return f"(size{f' + 2{TIMES}padding' if padded else ''} {MINUS} {kernel}) / stride + 1"
 
@@ -108,8 +108,7 @@ def _axis_size(stage: Stage, axis: int) -> tuple[str, str]:
     padded = any(stage.padding)
     if stage.transposed:
         crop = f" {MINUS} 2{TIMES}{padding}" if padded else ""
-        extra = stage.output_padding[axis]
-        more = f" + {extra}" if any(stage.output_padding) else ""
+        more = f" + {stage.extra[axis]}" if any(stage.extra) else ""
         return f"({size} {MINUS} 1) {TIMES} {stride}{crop} + {span}{more}", str(made)
     quotient = f"({size}{f' + 2{TIMES}{padding}' if padded else ''} {MINUS} {span}) / {stride}"
     exact = (size + 2 * padding - span) % stride == 0

@@ -101,7 +101,7 @@ def _row_of_kernels(
     """A column for each output channel; a slice beside each input channel that it reads."""
     stage, cell = panel.stage, panel.layout.cell
     high, wide = ((dilation[axis] * (kernel.shape[axis] - 1) + 1) * cell for axis in (0, 1))
-    for feature, name in enumerate(captions.numbers(row.count)):
+    for feature, name in enumerate(captions.numbers(row.kernels)):
         x, active = row.left(feature), frame is None or frame.feature == feature
         channels = stage.channels_read(feature)
         line = VERMILION if active else tint(VERMILION, 0.3)

@@ -45,7 +45,7 @@ class Row(NamedTuple):
 
     x: float
     columns: int  # cells that one kernel is wide
-    count: int
+    kernels: int
     cell: int
 
     def left(self, number: int) -> float:
@@ -53,7 +53,7 @@ class Row(NamedTuple):
 
     @property
     def width(self) -> float:
-        return self.count * self.columns * self.cell + (self.count - 1) * KERNEL_GAP
+        return self.kernels * self.columns * self.cell + (self.kernels - 1) * KERNEL_GAP
 
     @property
     def centre(self) -> float:
@@ -80,15 +80,16 @@ def layouts(stages: Sequence[Stage]) -> list[Layout]:
     Raises:
         ValueError: the numbers would be too small to read.
     """
-    for width in WIDTHS:
-        cell = min(_largest_cell(stage, width) for stage in stages)
-        if cell >= CELLS[0]:
-            height = max(_height(stage, cell) for stage in stages)
-            return [_place(stage, width, height, cell) for stage in stages]
-    raise ValueError(
-        f"the picture would need cells of {max(cell, 0)} points, and {CELLS[0]} can be read; "
-        "take a smaller size or kernel_size, or fewer channels or features"
-    )
+    cells = {width: min(_largest_cell(stage, width) for stage in stages) for width in WIDTHS}
+    legible = [width for width in WIDTHS if cells[width] >= CELLS[0]]
+    if not legible:
+        raise ValueError(
+            f"the picture would need cells of {cells[WIDTHS[-1]]} points, and {CELLS[0]} can be "
+            "read; take a smaller size or kernel_size, or fewer channels or features"
+        )
+    width, cell = legible[0], cells[legible[0]]
+    height = max(_height(stage, cell) for stage in stages)
+    return [_place(stage, width, height, cell) for stage in stages]
 
 
 def _across(stage: Stage) -> tuple[float, float, int]:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
 
 from jaxconv.cli.config.error import ConfigError
+from jaxconv.cli.config.types import Config
 from jaxconv.data.dataset import Dataset, first_available, limit, statistics
 from jaxconv.data.sources import SOURCES, Wishes
 
-if TYPE_CHECKING:
-    from ml_collections import ConfigDict
 
-
-def build_dataset(config: ConfigDict) -> Dataset:
+def build_dataset(config: Config) -> Dataset:
     """The first source at hand, cut to the config's limits."""
     data = config.data
     size = image_size(config)
@@ -39,12 +36,12 @@ def build_dataset(config: ConfigDict) -> Dataset:
         raise ConfigError(error) from error
 
 
-def image_size(config: ConfigDict) -> int:
+def image_size(config: Config) -> int:
     """Height and width of the images; configs of older versions do not say."""
     return config.data.get("image_size", 32)
 
 
-def with_statistics(config: ConfigDict, dataset: Dataset) -> ConfigDict:
+def with_statistics(config: Config, dataset: Dataset) -> Config:
     """The config with numbers where its Normalize says "auto": those of the training images.
 
     What a run keeps has the numbers, so that its network can be used without the data.
@@ -59,7 +56,7 @@ def with_statistics(config: ConfigDict, dataset: Dataset) -> ConfigDict:
     return _filled(config, filled)
 
 
-def with_any_statistics(config: ConfigDict) -> ConfigDict:
+def with_any_statistics(config: Config) -> Config:
     """The config with some numbers for "auto": to look at the rest of it before data is there."""
     return _filled(config, {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)})
 
@@ -71,7 +68,7 @@ def _is_auto(transform: object) -> bool:
     return False
 
 
-def _filled(config: ConfigDict, numbers: Mapping[str, tuple[float, ...]]) -> ConfigDict:
+def _filled(config: Config, numbers: Mapping[str, tuple[float, ...]]) -> Config:
     transforms = []
     for transform in config.augment.transforms:
         if _is_auto(transform):

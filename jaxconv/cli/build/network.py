@@ -11,13 +11,12 @@ import numpy as np
 
 from jaxconv.cli.build.data import image_size, with_any_statistics
 from jaxconv.cli.config.error import ConfigError
+from jaxconv.cli.config.types import Config
 from jaxconv.models.inference import Folded, fold, infer
 from jaxconv.models.s9 import S9Net, s9_from_json
 from jaxconv.text import one_line
 
 if TYPE_CHECKING:
-    from ml_collections import ConfigDict
-
     from jaxconv.augment.transform import Transform
     from jaxconv.data.dataset import Dataset
     from jaxconv.training.parallel import OneDevice
@@ -49,7 +48,8 @@ class Network(NamedTuple):
 
         batch_size = min(len(images), self.batch_size)
         step = jax.jit(lambda folded, images: self.probabilities(folded, images))
-        return predict(step, self.folded(state), images, batch_size=batch_size)
+        folded: Any = self.folded(state)
+        return predict(step, folded, images, batch_size=batch_size)
 
     def folded(self, state: TrainState) -> Folded:
         """What `probabilities` needs of a trained network."""
@@ -66,7 +66,7 @@ class Network(NamedTuple):
         return infer(fold(variables, self.model, image_size=(height, width)), images)
 
 
-def build_pipeline(config: ConfigDict) -> tuple[Transform, ...]:
+def build_pipeline(config: Config) -> tuple[Transform, ...]:
     """The config's augmentation, checked for its engine.
 
     Raises:
@@ -78,7 +78,7 @@ def build_pipeline(config: ConfigDict) -> tuple[Transform, ...]:
         return parse_pipeline(config.augment.transforms, engine=config.augment.engine)
 
 
-def check_pipeline(config: ConfigDict) -> None:
+def check_pipeline(config: Config) -> None:
     """Refuses what `build_pipeline` would, before the data is there that "auto" is about.
 
     Raises:
@@ -87,7 +87,7 @@ def check_pipeline(config: ConfigDict) -> None:
     build_pipeline(with_any_statistics(config))
 
 
-def build_network(config: ConfigDict, num_classes: int) -> Network:
+def build_network(config: Config, num_classes: int) -> Network:
     """The config's network for so many classes.
 
     Raises:
@@ -120,7 +120,7 @@ def _require_images(model: S9Net, images: jax.ShapeDtypeStruct) -> None:
         ) from error
 
 
-def build_model(config: ConfigDict, num_classes: int) -> S9Net:
+def build_model(config: Config, num_classes: int) -> S9Net:
     """The config's model; configs of older versions have no group `model`.
 
     Raises:

@@ -11,6 +11,7 @@ import numpy as np
 import optax
 
 from jaxconv.cli.build.network import Network, mistakes_of_augmentation
+from jaxconv.cli.config.types import Config
 from jaxconv.runs.job import Agreement, in_job
 from jaxconv.training.epochs import (
     RunEpoch,
@@ -31,8 +32,6 @@ from jaxconv.training.step import (
 )
 
 if TYPE_CHECKING:
-    from ml_collections import ConfigDict
-
     from jaxconv.data.dataset import Dataset
 
 
@@ -44,7 +43,7 @@ class Training(NamedTuple):
     course: Course
 
 
-def build_training(config: ConfigDict, dataset: Dataset, network: Network) -> Training:
+def build_training(config: Config, dataset: Dataset, network: Network) -> Training:
     """A fresh run of the config on `dataset`.
 
     Raises:
@@ -65,7 +64,7 @@ def build_training(config: ConfigDict, dataset: Dataset, network: Network) -> Tr
 
 
 def _build_epochs(
-    config: ConfigDict,
+    config: Config,
     dataset: Dataset,
     network: Network,
     tx: optax.GradientTransformation,
@@ -128,7 +127,7 @@ def _require_fit(network: Network, made: Any, images: np.ndarray) -> None:
         ) from error
 
 
-def build_fit(config: ConfigDict, training: Training) -> Callable[..., TrainState]:
+def build_fit(config: Config, training: Training) -> Callable[..., TrainState]:
     """`fit` for the config; it is left to give `progress, checkpoints, on_row, should_stop`."""
     together = {"agree": Agreement(training.layout)} if in_job() else {}
     return functools.partial(

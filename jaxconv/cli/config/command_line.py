@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.config.field_help import describe_fields
 from jaxconv.cli.config.file import load_config
 from jaxconv.cli.config.overrides import override, unknown
+from jaxconv.cli.config.types import Config
 from jaxconv.cli.parsers import OneLineParser
-
-if TYPE_CHECKING:
-    from ml_collections import ConfigDict
 
 
 def parse_command_line(
     parser: OneLineParser, argv: Sequence[str]
-) -> tuple[ConfigDict, argparse.Namespace]:
+) -> tuple[Config, argparse.Namespace]:
     """Reads `argv` (without the program's name) into a checked, locked config and the flags.
 
     `--help` prints and raises `SystemExit`.

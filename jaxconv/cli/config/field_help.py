@@ -9,17 +9,15 @@ import ast
 import io
 import tokenize
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jaxconv.cli.config.fields import allows_none, field_paths, owner_of
 from jaxconv.cli.config.file import CONFIGS
+from jaxconv.cli.config.types import Config
 from jaxconv.text import printable
 
-if TYPE_CHECKING:
-    from ml_collections import ConfigDict
 
-
-def describe_fields(config: ConfigDict, path: Path) -> str:
+def describe_fields(config: Config, path: Path) -> str:
     """One line for each field: name, type, default, and the comment beside it in the file."""
     comments = field_comments(path)
     rows = []

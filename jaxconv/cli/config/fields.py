@@ -5,13 +5,11 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from jaxconv.cli.config.error import ConfigError
+from jaxconv.cli.config.types import Config
 from jaxconv.data.sources import SOURCES
-
-if TYPE_CHECKING:
-    from ml_collections import ConfigDict
 
 MOST = 2**31  # the device counts in 32 bits
 
@@ -95,7 +93,7 @@ RULES: Mapping[str, Rule] = {
 """What a field must hold, where its type does not say it. A config may lack any of them."""
 
 
-def validate(config: ConfigDict) -> None:
+def validate(config: Config) -> None:
     """Holds every field against its rule in `RULES`; raises `ConfigError` at the first breach."""
     for name in field_paths(config):
         value = get_field(config, name)
@@ -114,7 +112,7 @@ def shown(value: Any) -> str:
         return "(a number of thousands of digits)"
 
 
-def field_paths(config: ConfigDict, prefix: str = "") -> Iterator[str]:
+def field_paths(config: Config, prefix: str = "") -> Iterator[str]:
     """The dotted name of every field, in alphabetical order."""
     from ml_collections import ConfigDict
 
@@ -125,17 +123,17 @@ def field_paths(config: ConfigDict, prefix: str = "") -> Iterator[str]:
             yield prefix + name
 
 
-def get_field(config: ConfigDict, name: str) -> Any:
+def get_field(config: Config, name: str) -> Any:
     """The value of the field with the dotted `name`."""
     return functools.reduce(lambda group, part: group[part], name.split("."), config)
 
 
-def owner_of(config: ConfigDict, name: str) -> tuple[ConfigDict, str]:
+def owner_of(config: Config, name: str) -> tuple[Config, str]:
     """The group that has the field with the dotted `name`, and the field's name in it."""
     group, _, leaf = name.rpartition(".")
     return (get_field(config, group) if group else config), leaf
 
 
-def allows_none(config: ConfigDict, name: str) -> bool:
+def allows_none(config: Config, name: str) -> bool:
     """Whether the field may be None: it is, or its rule says so."""
     return get_field(config, name) is None or (name in RULES and RULES[name].holds(None))

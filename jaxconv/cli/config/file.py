@@ -7,6 +7,7 @@ neighbours, as in `from . import s9`.
 from __future__ import annotations
 
 import contextlib
+import importlib.machinery
 import importlib.util
 import os
 import sys
@@ -14,13 +15,10 @@ import traceback
 import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jaxconv.cli.config.error import ConfigError
+from jaxconv.cli.config.types import Config
 from jaxconv.text import nearest, one_line
-
-if TYPE_CHECKING:
-    from ml_collections import ConfigDict
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 _PLACES = (_PACKAGE / "configs", _PACKAGE.parent / "configs")  # as installed, and in a checkout
@@ -57,7 +55,7 @@ def _names(folder: Path) -> list[str]:
     return sorted(file.stem for file in folder.glob("[!_]*.py"))
 
 
-def load_config(path: Path) -> ConfigDict:
+def load_config(path: Path) -> Config:
     """Runs the config file at `path` and returns what its `get_config` returns.
 
     Raises:
@@ -90,13 +88,17 @@ def _as_module(path: Path) -> Iterator[types.ModuleType]:
     """
     package = types.ModuleType("_jaxconv_configs")
     package.__path__ = [str(path.parent.resolve())]
-    spec = importlib.util.spec_from_file_location(f"{package.__name__}.{path.stem}", path)
+    name = f"{package.__name__}.{path.stem}"
+    loader = importlib.machinery.SourceFileLoader(name, str(path))
+    spec = importlib.machinery.ModuleSpec(name, loader, origin=str(path))
+    spec.has_location = True
     before, sys_path = set(sys.modules), list(sys.path)
-    sys.modules[package.__name__] = package
-    sys.path[:0] = [str(_project_of(path.resolve())), os.getcwd()]
+    places = [str(_project_of(path.resolve())), os.getcwd()]
     try:
+        sys.modules[package.__name__] = package
+        sys.path[:0] = places
         module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
         yield module
     finally:
         sys.path[:] = sys_path

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jaxconv.augment.transform import as_tuples
 from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.config.fields import RULES, field_paths, owner_of, validate
-
-if TYPE_CHECKING:
-    from ml_collections import ConfigDict
+from jaxconv.cli.config.types import Config
 
 
-def to_json_dict(config: ConfigDict) -> dict[str, Any]:
+def to_json_dict(config: Config) -> dict[str, Any]:
     """The config as JSON holds it: tuples as lists, keys sorted at every level."""
     return json.loads(json.dumps(config.to_dict(), sort_keys=True, allow_nan=False))
 
 
-def from_json_dict(fields: Mapping[str, Any]) -> ConfigDict:
+def from_json_dict(fields: Mapping[str, Any]) -> Config:
     """The config that `to_json_dict` was given, up to list or tuple: checked and locked.
 
     Raises:

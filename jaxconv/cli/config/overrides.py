@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.config.fields import allows_none, field_paths, owner_of, validate
+from jaxconv.cli.config.types import Config
 from jaxconv.text import nearest
 
-if TYPE_CHECKING:
-    from ml_collections import ConfigDict
 
-
-def override(config: ConfigDict, arguments: Sequence[str], flags: Sequence[str]) -> ConfigDict:
+def override(config: Config, arguments: Sequence[str], flags: Sequence[str]) -> Config:
     """Sets the fields that `arguments` name, each read as its type; checks and locks `config`.
 
     Args:
@@ -68,7 +66,7 @@ def unknown(argument: str, flags: Sequence[str], fields: Sequence[str]) -> str:
     return f"{argument}: unknown; expected one of {', '.join(meant.values())}"
 
 
-def _override(config: ConfigDict, name: str, text: str) -> None:
+def _override(config: Config, name: str, text: str) -> None:
     """Sets the field `name` to what `text` says, read as the type that the field has."""
     group, leaf = owner_of(config, name)
     kind, default = group.get_type(leaf), group[leaf]

@@ -84,7 +84,7 @@ def card_of_run(trained: Trained, checkpoint: str) -> Card:
     Raises:
         RunDirError: the network is from within an epoch: nobody measured it. Or a file is damaged.
     """
-    run = run_dir.load(trained.workdir)
+    run = run_dir.load(trained.workdir or "")
     rows = [row for row in run_dir.read_metrics(run) if row.get("step") == trained.step]
     if not rows:
         raise run_dir.RunDirError(

@@ -6,6 +6,7 @@ from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.flag_types import absolute_path, add_size_flags, path_named
 from jaxconv.cli.parsers import OneLineParser, plain_parser
 from jaxconv.runs.devices import require_devices
+from jaxconv.text import printable
 
 
 def summary_parser(verb: str, words: str) -> OneLineParser:
@@ -72,6 +73,6 @@ def animate(parser: OneLineParser, argv: Sequence[str]) -> None:
         asked = [path for path in (flags.out, flags.still) if path]
         for path in asked or [absolute_path(f"{flags.variant}.gif")]:
             save(shown, path, fps=flags.fps)
-            print(path)
+            print(printable(path))
     except ValueError as error:
         raise ConfigError(str(error)) from error

@@ -15,6 +15,7 @@ from jaxconv.cli.config.fields import field_paths
 from jaxconv.cli.config.file import DEFAULT_CONFIG, load_config
 from jaxconv.cli.config.json_form import from_json_dict
 from jaxconv.cli.config.overrides import override
+from jaxconv.cli.config.types import Config
 from jaxconv.cli.parsers import OneLineParser
 from jaxconv.cli.terminal import tell
 from jaxconv.data.dataset import Dataset
@@ -23,10 +24,9 @@ from jaxconv.runs import run_dir
 from jaxconv.runs.devices import require_devices
 
 if TYPE_CHECKING:
-    from ml_collections import ConfigDict
-
     from jaxconv.training.step import TrainState
     from jaxconv.weights.card import Card
+
 
 NEEDED = (  # of a network's config, to use it
     "batch_size",
@@ -45,7 +45,7 @@ NEEDED = (  # of a network's config, to use it
 class Trained(NamedTuple):
     """A trained network, and the config that it was trained with."""
 
-    config: ConfigDict
+    config: Config
     network: Network
     class_names: tuple[str, ...]
     state: TrainState  # of NumPy arrays; opt_state is empty
@@ -76,7 +76,7 @@ def parse_trained(parser: OneLineParser, argv: Sequence[str]) -> tuple[Trained, 
     return _of_file(flags.weights, rest, parser.flag_names), flags
 
 
-def load_dataset(config: ConfigDict) -> Dataset:
+def load_dataset(config: Config) -> Dataset:
     """The config's data set; which one it is and why goes to stderr, beside the result."""
     data = build_dataset(config)
     tell(f"data: {data.name} ({data.reason}); {data.origin}")
@@ -109,7 +109,8 @@ def _of_file(path: Path | None, fields: Sequence[str], flags: Sequence[str]) -> 
         f"weights: {path or 'those of the package'}; {card.dataset}, epoch {card.epoch}, "
         f"test accuracy {card.test_accuracy:.2f} %"
     )
-    state = TrainState(card.step, variables["params"], variables["batch_stats"], ())
+    step: Any = card.step
+    state = TrainState(step, variables["params"], variables["batch_stats"], ())
     network = build_network(config, len(card.class_names))
     return Trained(config, network, card.class_names, state, card.step, card.dataset, card=card)
 
@@ -161,8 +162,8 @@ def _trained_on(run: run_dir.RunDir, environment: Mapping[str, Any]) -> tuple[st
 
 
 def _overridden(
-    config: ConfigDict, dataset: str, fields: Sequence[str], flags: Sequence[str]
-) -> ConfigDict:
+    config: Config, dataset: str, fields: Sequence[str], flags: Sequence[str]
+) -> Config:
     present = set(field_paths(config))
     lacking = [name for name in NEEDED if name not in present]
     if lacking:

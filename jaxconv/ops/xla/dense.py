@@ -3,6 +3,7 @@
 Each predicate tells for which cases a way is meant; `lowering.py` says which is taken when.
 """
 
+from itertools import product
 from math import prod
 
 import jax
@@ -12,6 +13,7 @@ from jax import lax
 from jaxconv.ops.window import Window, definition, dimension_numbers, output_space
 from jaxconv.ops.xla.rewrites import Case
 from jaxconv.ops.xla.sums import wide
+from jaxconv.ops.xla.types import vary_alike
 
 LEAST_MULTIPLY_ADDS = 2**15  # with fewer, arranging costs more than it saves
 PIXELS_A_PIECE = 4096
@@ -89,6 +91,28 @@ def _batch_as_channels(x: jax.Array, groups: int, per_group: int) -> jax.Array:
 
 def definition_kernel_gradient(x, cotangent, window, kernel_shape):
     """The gradient that JAX derives from `definition`."""
-    zero = jnp.zeros(kernel_shape, x.dtype)
+    # Varying as x does: shard_map would add up the gradient for a kernel that is everywhere the same.
+    zero, _ = vary_alike(jnp.zeros(kernel_shape, x.dtype), x)
     _, pullback = jax.vjp(lambda kernel: definition(x, kernel, window), zero)
     return pullback(cotangent)[0]
+
+
+def tap_by_tap_kernel_gradient(x, cotangent, window, kernel_shape):
+    """A matrix product over pixels for each tap: of a window without padding or input dilation."""
+    *taps, per_group, features = kernel_shape
+    groups, (b, *space, _) = window.groups, cotangent.shape
+    grouped = cotangent.reshape(b, *space, groups, features // groups)
+    pixels, group_axis = tuple(range(window.axes + 1)), (window.axes + 1,)
+    products = []
+    for place in product(*map(range, taps)):
+        part = x
+        axes = zip(place, space, window.stride, window.dilation, strict=True)
+        for axis, (i, n, s, d) in enumerate(axes, start=1):
+            part = lax.slice_in_dim(part, i * d, i * d + (n - 1) * s + 1, s, axis=axis)
+        read = part.reshape(b, *space, groups, per_group)
+        numbers = (pixels, pixels), (group_axis, group_axis)
+        products.append(
+            lax.dot_general(read, grouped, numbers, preferred_element_type=wide(x.dtype))
+        )
+    tapwise = jnp.swapaxes(jnp.stack(products), 1, 2)  # [taps, c/groups, groups, o/groups]
+    return tapwise.reshape(kernel_shape).astype(x.dtype)

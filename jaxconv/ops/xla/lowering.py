@@ -76,7 +76,7 @@ def _unpadded(x, kernel, window, dtype):
 
 def _unpadded_kernel_gradient(x, cotangent, window, kernel_shape):
     padded, plain = rewrites.unpad(x, window)
-    return dense.definition_kernel_gradient(padded, cotangent, plain, kernel_shape)
+    return dense.tap_by_tap_kernel_gradient(padded, cotangent, plain, kernel_shape)
 
 
 def _line(x, kernel, window, dtype):

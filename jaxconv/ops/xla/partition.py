@@ -15,6 +15,7 @@ Mesh axes are read from the arrays; no name is agreed upon.
 
 from collections.abc import Callable
 from functools import cache
+from itertools import permutations
 from math import prod
 
 import jax
@@ -103,6 +104,9 @@ def partitioned_kernel_gradient(
     return _partitioned(lambda x, cotangent: run(x, cotangent, window), partition, rule)
 
 
+UNKNOWN = ("devices",)  # the axis of a mesh of which the program told the devices alone
+
+
 @cache
 def marker() -> ClosedJaxpr:
     """A parameter for operations that are lowered to what is defined here.
@@ -120,6 +124,7 @@ def _partitioned(whole, partition, rule):
     function.def_partition(
         partition=partition,
         infer_sharding_from_operands=lambda *given: partition(*given)[2],
+        decode_shardings=False,  # JAX's own decoding fails where half of a mesh axis divides
         sharding_rule=rule,
     )
     return function
@@ -130,12 +135,13 @@ def _letters(rank):
 
 
 def _mesh(mesh, arguments):
-    """The mesh of the arguments' shardings, or one of their devices where they have none."""
-    sharding = arguments[0].sharding
-    if isinstance(sharding, NamedSharding):
-        return sharding.mesh
-    devices = sorted(sharding.device_set, key=lambda device: device.id)
-    return Mesh(np.array(devices), ("devices",))
+    """The mesh of the program, or one of its devices where it is not known, as in a shard_map over
+    some of the axes: there everything is gathered.
+    """
+    if not mesh.empty:
+        return mesh
+    devices = sorted(arguments[0].sharding.device_set, key=lambda device: device.id)
+    return Mesh(np.array(devices), UNKNOWN)
 
 
 def _count(mesh, axes):
@@ -143,14 +149,30 @@ def _count(mesh, axes):
 
 
 def _axes(mesh, array, axis, *, apart_from=()):
-    """The names of the mesh axes that divide an axis of `array` evenly, without others."""
-    sharding = array.sharding
-    if not isinstance(sharding, NamedSharding):
+    """The names of the mesh axes, but for some, that divide an axis of `array` evenly, in order.
+
+    Found by trying them: which device holds what is all that there is to be known of a sharding.
+    """
+    if mesh.axis_names == UNKNOWN or array.sharding.is_fully_replicated:
         return ()
-    spec = (*sharding.spec, *[None] * len(array.shape))[: len(array.shape)][axis]
-    names = () if spec is None else (spec,) if isinstance(spec, str) else tuple(spec)
-    free = not set(names) & set(apart_from)
-    return names if free and array.shape[axis] % _count(mesh, names) == 0 else ()
+    free = [name for name in mesh.axis_names if mesh.shape[name] > 1 and name not in apart_from]
+    held = _held(array.sharding, array.shape, axis)
+    for count in range(1, len(free) + 1):
+        for names in permutations(free, count):
+            if array.shape[axis] % _count(mesh, names) == 0:
+                sharding = _sharding(mesh, len(array.shape), {axis: names})
+                if _held(sharding, array.shape, axis) == held:
+                    return names
+    return ()
+
+
+def _held(sharding, shape, axis):
+    """Which part of an axis each device holds; None where they cannot be told apart."""
+    try:
+        places = sharding.devices_indices_map(tuple(shape))
+    except ValueError:  # parts of unequal sizes
+        return None
+    return {device: place[axis].indices(shape[axis]) for device, place in places.items()}
 
 
 def _group_axes(mesh, x, window, *, apart_from):
