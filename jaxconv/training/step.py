@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -103,7 +103,12 @@ Logits = Callable[[Any, jax.Array], jax.Array]
 
 def applied(model: nn.Module) -> Logits:
     """Inference as the model itself does it: running statistics, no dropout."""
-    return lambda variables, images: model.apply(variables, images, train=False)
+
+    def logits(variables: Any, images: jax.Array) -> jax.Array:
+        found = model.apply(variables, images, train=False)
+        return cast(jax.Array, found)  # `apply` returns a pair only where something is mutable
+
+    return logits
 
 
 def make_eval_step(
@@ -131,7 +136,9 @@ def make_predict_step(
 ) -> Callable[[TrainState, jax.Array], jax.Array]:
     """Returns `predict_step(state, images) -> probabilities [b, k]`, jitted, float32."""
 
+    logits_of = applied(model)
+
     def predict_step(state, images):
-        return jax.nn.softmax(model.apply(state.variables, normalize(images), train=False))
+        return jax.nn.softmax(logits_of(state.variables, normalize(images)))
 
     return jax.jit(predict_step)
