@@ -24,7 +24,7 @@ def save_state_dict(
     if path.suffix != ".safetensors":
         raise ValueError(f"a state dict is written as .safetensors, got {path}")
     arrays = {name: np.array(array, order="C") for name, array in state_dict.items()}
-    write_whole(path, save(arrays, metadata and dict(metadata)))
+    write_whole(path, save(arrays, dict(metadata) if metadata else None))
 
 
 def load_state_dict(path: str | Path) -> dict[str, np.ndarray]:

@@ -106,11 +106,8 @@ def renamer(rename: Rename) -> Callable[[str], str | None]:
         if not fitting:
             return layer
         longest = max(fitting, key=len)
-        return (
-            None
-            if rename[longest] is None
-            else joined(rename[longest], layer[len(longest) :].removeprefix("."))
-        )
+        theirs = rename[longest]
+        return None if theirs is None else joined(theirs, layer[len(longest) :].removeprefix("."))
 
     return by_prefix
 

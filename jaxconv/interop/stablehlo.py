@@ -33,4 +33,4 @@ def save_stablehlo(
     exported = export.export(jax.jit(predict), platforms=platforms)(
         jax.ShapeDtypeStruct(batch, np.uint8)
     )
-    write_whole(Path(path), exported.serialize())
+    write_whole(Path(path), bytes(exported.serialize()))

@@ -120,7 +120,7 @@ def port(state_dict, variables, rename, network):
         elif entry != COUNTER or joined(ours, "running_var") not in expected:
             extra.append(printable(theirs))
     missing = [
-        joined(to_theirs(leaf.layer) or "", leaf.entry)
+        joined(to_theirs(leaf.layer) or "", leaf.entry or "")
         for name, leaf in expected.items()
         if name not in given and not leaf.ambiguity
     ]

@@ -192,7 +192,7 @@ class SpatiallySeparableConv(nnx.Module):
         **options: Unpack[HalfOptions],
     ):
         mid_features = out_features if mid_features is None else mid_features
-        self.depth = self.column = nnx.data(None)
+        self.depth = self.column = self.row = nnx.data(None)
         for name, size, step, pairs in factors(image_kernel(kernel_size), stride, padding):
             features = out_features if name == "row" else mid_features
             made = Conv(
