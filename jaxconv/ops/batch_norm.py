@@ -1,6 +1,5 @@
 """Batch normalisation: each channel by its mean and variance over batch and space."""
 
-from functools import partial
 from math import prod
 
 import jax
@@ -63,8 +62,9 @@ def batch_norm(
     if mask is not None and mask.shape != x.shape[:1]:
         raise ValueError(f"mask must be [b], one entry an example of x {x.shape}, got {mask.shape}")
     kept = jnp.ones(x.shape[:1], bool) if mask is None else mask.astype(bool)
-    given = vary_alike(x, scale, bias, kept)  # so that shard_map adds up the gradients of its parts
-    y, batch_mean, batch_var, count = normalize_batch(*given, epsilon)
+    # So that shard_map adds up the gradients of its parts.
+    x, scale, bias, kept = vary_alike(x, scale, bias, kept)
+    y, batch_mean, batch_var, count = normalize_batch(x, scale, bias, kept, epsilon)
     share = jnp.where(count > 0, 1 - momentum, 0)
     unbiased = batch_var * (count / jnp.maximum(count - 1, 1))
     return (
@@ -120,7 +120,6 @@ def batch_statistics(x: jax.Array, kept: jax.Array) -> tuple[jax.Array, jax.Arra
     return pivot + offset, jnp.maximum(square - offset * offset, 0), count
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(4,))
 def normalize_batch(x, scale, bias, kept, epsilon):
     """x [b, *space, c] normalised by its own statistics, then scaled and shifted by [c].
 
@@ -159,4 +158,5 @@ def _normalize_backward(epsilon, residuals, cotangents):
     return x_gradient, scale_gradient, bias_gradient, None
 
 
+normalize_batch = jax.custom_vjp(normalize_batch, nondiff_argnums=(4,))
 normalize_batch.defvjp(_normalize_forward, _normalize_backward)

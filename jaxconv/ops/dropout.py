@@ -28,7 +28,7 @@ def dropout(x: jax.Array, key: jax.Array, rate: float) -> jax.Array:
     require_rate(rate)
     if rate == 0:
         return x
-    typed = jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key)
+    typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
     words = jax.random.key_data(key) if typed else key
     return _masked(x, words.ravel()[:2], rate)
 
