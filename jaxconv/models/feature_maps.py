@@ -5,7 +5,7 @@ A layer is meant by its path in the model: "block5", or "block5/conv" inside it.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,7 @@ def feature_maps(
     _, seen = model.apply(
         variables, images, train=False, capture_intermediates=wanted, mutable=["intermediates"]
     )
-    return {layer: _at(seen.get("intermediates", {}), layer) for layer in layers}
+    return {layer: _at(seen.get("intermediates") or {}, layer) for layer in layers}
 
 
 def grad_cam(
@@ -60,7 +60,8 @@ def grad_cam(
             return replaced if here else call(*args, **kwargs)
 
         with nn.intercept_methods(swap):
-            return model.apply(variables, images, train=False)
+            found = model.apply(variables, images, train=False)
+        return cast(jax.Array, found)  # a pair only where something is mutable
 
     outputs, pull_back = jax.vjp(logits, maps)
     chosen = outputs.argmax(axis=1) if classes is None else classes

@@ -15,6 +15,7 @@ from jaxconv.linen.module import ConvModule
 from jaxconv.models.data_flow import Views, follow, mark
 from jaxconv.models.views import PIXELS
 from jaxconv.ops.geometry import Pair, multiply_adds, pair, transpose_multiply_adds
+from jaxconv.ops.padding import padding_pairs
 
 TORCH_NAMES = {
     "BatchNorm": "BatchNorm2d",
@@ -33,7 +34,7 @@ class ConvOptions(NamedTuple):
 
     kernel_size: Pair
     stride: Pair
-    padding: Pair
+    padding: Pair  # at the top and the left
     dilation: Pair
     groups: int
     transposed: bool
@@ -146,11 +147,16 @@ def _row(module: nn.Module, x: Any, y: Any, counted: set) -> LayerSummary:
 
 def _options(module: ConvModule, kernel: Sequence[int], channels: int) -> ConvOptions:
     transposed = isinstance(module, TransposeConv)
+    stride = pair(module.stride, "stride", minimum=1)
+    dilation = pair(getattr(module, "dilation", 1), "dilation", minimum=1)
+    (top, _), (left, _) = padding_pairs(
+        module.padding, taps=tuple(kernel[:2]), stride=stride, dilation=dilation
+    )
     return ConvOptions(
         kernel_size=(kernel[0], kernel[1]),
-        stride=pair(module.stride, "stride", minimum=1),
-        padding=pair(module.padding, "padding", minimum=0),
-        dilation=pair(getattr(module, "dilation", 1), "dilation", minimum=1),
+        stride=stride,
+        padding=(top, left),
+        dilation=dilation,
         groups=module.groups if transposed else channels // kernel[2],
         transposed=transposed,
     )
