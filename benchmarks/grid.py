@@ -19,7 +19,7 @@ def plain_conv(x: jax.Array, kernel: jax.Array, *, groups: int = 1, **options: A
 
 
 def plain_depthwise(x: jax.Array, kernel: jax.Array, **options: Any) -> jax.Array:
-    return plain_conv(x, kernel, groups=x.shape[3], **options)
+    return plain_conv(x, kernel, groups=x.shape[-1], **options)
 
 
 def plain_separable(
@@ -144,6 +144,19 @@ CASES = (
     ),
     Case("transpose", TRANSPOSE, (32, 16, 16, 32), ((4, 4, 16, 32),), HALVE),
     Case("transpose", TRANSPOSE, (32, 7, 7, 64), ((4, 4, 32, 64),), HALVE),
+    Case("depthwise", DEPTHWISE, (1, 56, 56, 96), ((7, 7, 1, 96),), {"padding": 3}),
+    Case("depthwise", DEPTHWISE, (4, 56, 56, 96), ((7, 7, 1, 96),), {"padding": 3}),
+    Case("depthwise", DEPTHWISE, (4, 28, 28, 192), ((7, 7, 1, 192),), {"padding": 3}),
+    Case("depthwise", DEPTHWISE, (2, 28, 28, 32), ((9, 9, 1, 32),), {"padding": 4}),
+    # Signals and volumes.
+    Case("signal", STANDARD, (16, 1024, 32), ((9, 32, 64),), {"padding": 4}),
+    Case("signal", STANDARD, (16, 1024, 32), ((3, 32, 32),), SPREAD),
+    Case("signal", DEPTHWISE, (16, 1024, 64), ((7, 1, 64),), {"padding": 3}),
+    Case("signal", TRANSPOSE, (16, 256, 64), ((4, 32, 64),), HALVE),
+    Case("volume", STANDARD, (4, 16, 16, 16, 16), ((3, 3, 3, 16, 32),), SAME),
+    Case("volume", STANDARD, (4, 16, 16, 16, 16), ((3, 3, 3, 16, 32),), HALVE),
+    Case("volume", DEPTHWISE, (4, 16, 16, 16, 16), ((3, 3, 3, 1, 16),), SAME),
+    Case("volume", TRANSPOSE, (4, 8, 8, 8, 32), ((2, 2, 2, 16, 32),), {"stride": 2}),
     # Small ones.
     Case("standard", STANDARD, (2, 8, 8, 4), ((3, 3, 4, 6),), SAME),
     Case("standard", STANDARD, (1, 32, 32, 3), ((3, 3, 3, 32),), SAME),

@@ -40,7 +40,8 @@ def forward_alone(f: Callable) -> Callable:
 
 def forward_in_scan(f: Callable) -> Callable:
     def run(x, kernels):
-        xs = x[None] * np.arange(1, SCAN_STEPS + 1, dtype=x.dtype)[:, None, None, None, None]
+        steps = np.arange(1, SCAN_STEPS + 1, dtype=x.dtype)
+        xs = x[None] * steps.reshape(-1, *[1] * x.ndim)
         return jax.lax.scan(lambda carry, x: (carry, f(x, *kernels)), None, xs)[1]
 
     return jax.jit(run)
@@ -80,7 +81,7 @@ def draw(case: Case) -> tuple[jax.Array, tuple[jax.Array, ...]]:
     rng = np.random.default_rng(0)
     x = rng.standard_normal(case.x, dtype=np.float32)
     kernels = tuple(
-        rng.standard_normal(shape, dtype=np.float32) / np.float32(np.sqrt(np.prod(shape[:3])))
+        rng.standard_normal(shape, dtype=np.float32) / np.float32(np.sqrt(np.prod(shape[:-1])))
         for shape in case.kernels
     )
     return jax.device_put((x, kernels))

@@ -4,8 +4,8 @@
 
 Expected: see the table of results in the README.
 
-Five short epochs leave no time to learn from images as strongly changed as those of s9.py: here they
-are mirrored only, no activation is dropped, and small batches take more steps.
+Five short epochs leave no time to learn from images as strongly changed as those of s9.py: here
+they are mirrored only, no activation is dropped, and small batches take more steps.
 """
 
 from ml_collections import ConfigDict

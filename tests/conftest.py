@@ -18,9 +18,9 @@ import pytest
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def no_case_is_small(monkeypatch):
-    """Tests convolve small arrays, and are to take the ways that large ones take."""
+    """For tests that convolve small arrays and are to take the ways that large ones take."""
     from jaxconv.ops.xla import dense
 
     monkeypatch.setattr(dense, "LEAST_MULTIPLY_ADDS", 0)

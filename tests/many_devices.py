@@ -20,6 +20,7 @@ from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 from test_lowering import CASES, ROWS
 from tiny import TRAIN, TinyRun, examples, stop_after, timeless
+from variants import VARIANTS, difference
 
 from jaxconv.models.s9 import S9Net
 from jaxconv.ops.batch_norm import batch_norm
@@ -73,7 +74,8 @@ def lowerings(cases_each):
 
 def lowering_error(layout, row, x_shape, kernel_shape, window):
     rng = np.random.default_rng(0)
-    y_shape = (x_shape[0], *output_space(window, x_shape[1:3], kernel_shape[:2]), kernel_shape[3])
+    space = output_space(window, x_shape[1:-1], kernel_shape[:-2])
+    y_shape = (x_shape[0], *space, kernel_shape[-1])
     x, kernel, cotangent = (
         rng.normal(size=shape).astype(np.float32) for shape in (x_shape, kernel_shape, y_shape)
     )
@@ -103,7 +105,7 @@ def divided(row):
 
     def kernel_gradient(x, cotangent, window, kernel_shape):
         def run(x, cotangent, window):
-            shape = (*kernel_shape[:2], x.shape[3] // window.groups, cotangent.shape[3])
+            shape = (*kernel_shape[:-2], x.shape[-1] // window.groups, cotangent.shape[-1])
             return row.kernel_gradient(x, cotangent, window, shape)
 
         return partitioned_kernel_gradient(run, window)(x, cotangent)
@@ -122,7 +124,7 @@ def gradient_traffic():
 
 def mapped_gradients():
     """How far kernel gradients of a mapped convolution are from those of one device, by name."""
-    mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    mesh = jax.make_mesh((4,), ("data",), axis_types=(AxisType.Auto,))
     rng, errors = np.random.default_rng(0), {}
     for groups in (1, 2):
         x = rng.normal(size=(4, 6, 7, 4)).astype(np.float32)
@@ -144,6 +146,63 @@ def mapped_gradients():
             error = np.abs(np.asarray(together) - np.asarray(alone)).max()
             errors[f"{name}, groups {groups}"] = float(error / np.abs(alone).max())
     return errors
+
+
+def placements(uses, name=""):
+    """Errors of value, gradients and tangent of the first uses of each variant, by what was done.
+
+    Against one device: the batch, the height or the channels divided, on Auto and on Explicit axes
+    of names of their own; and inside shard_map, over all axes or some.
+    """
+    errors = {}
+    for variant in VARIANTS:
+        if name not in variant.name:
+            continue
+        for sample in (variant.samples[-1], variant.others[0], *variant.others[1:])[: int(uses)]:
+            x, *kernels = sample.arrays(dtype=np.float32)
+            arrays = (np.concatenate([x, 0.5 * x, x - 1, -x]), *kernels)
+            function = partial(variant.function, **sample.options)
+            expected = jax.jit(partial(curvature, function))(*arrays)
+            for what, run in placed(function, arrays):
+                given = jax.tree.leaves(run(*arrays))
+                pairs = zip(given, jax.tree.leaves(expected), strict=True)
+                errors[f"{variant.name} {sample.options}: {what}"] = max(
+                    difference(ours, theirs) for ours, theirs in pairs
+                )
+    return errors
+
+
+def curvature(function, *arrays):
+    """The value, the gradients of a curved loss and a tangent."""
+    gradient = jax.grad(lambda *arrays: jnp.sin(function(*arrays)).sum(), range(len(arrays)))
+    return function(*arrays), gradient(*arrays), jax.jvp(function, arrays, arrays)[1]
+
+
+def placed(function, arrays):
+    """(what, a function of the arrays) for each way to lay them out on devices."""
+    x, *kernels = arrays
+    for kind in AxisType.Auto, AxisType.Explicit:
+        for axis in sorted({0, 1, x.ndim - 1}):
+            count = next(n for n in (8, 4, 2, 1) if x.shape[axis] % n == 0)
+            mesh = jax.make_mesh((count,), ("some",), (kind,), devices=jax.devices()[:count])
+            spec = jax.P(*[None] * axis, "some")
+
+            def run(x, *kernels, mesh=mesh, spec=spec):
+                with jax.set_mesh(mesh):
+                    x = jax.device_put(x, jax.NamedSharding(mesh, spec))
+                    whole = jax.NamedSharding(mesh, jax.P())
+                    kernels = [jax.device_put(kernel, whole) for kernel in kernels]
+                    return jax.jit(partial(curvature, function))(x, *kernels)
+
+            yield f"axis {axis}, {kind}", run
+    mesh = jax.make_mesh((4, 2), ("i", "j"), (AxisType.Auto,) * 2)
+    for over in (("i", "j"), ("i",)):
+        parts = jax.P(over)
+        specs = (parts, *[jax.P()] * len(kernels))
+        mapped = jax.shard_map(
+            function, mesh=mesh, axis_names=set(over), in_specs=specs, out_specs=parts
+        )
+        yield f"shard_map over {over}", jax.jit(partial(curvature, mapped))
 
 
 def step_traffic():
@@ -248,6 +307,7 @@ TASKS = (
     lowerings,
     gradient_traffic,
     mapped_gradients,
+    placements,
     step_traffic,
     batch_norm_on_any_mesh,
 )

@@ -1,5 +1,6 @@
 """What the convolutions give on several devices is what they give on one."""
 
+import pytest
 from test_parallel import on_virtual_devices
 
 
@@ -8,3 +9,15 @@ def test_gradients_under_sharding_are_those_of_one_device():
     errors = on_virtual_devices("mapped_gradients", count=4)
     assert len(errors) == 4
     assert max(errors.values()) < 1e-5, errors
+
+
+def test_any_placement_gives_what_one_device_gives():
+    errors = on_virtual_devices("placements", 1)
+    assert len(errors) >= 50
+    assert {what: error for what, error in errors.items() if not error < 1e-5} == {}
+
+
+@pytest.mark.slow
+def test_any_placement_in_many_cases():
+    errors = on_virtual_devices("placements", 9)
+    assert {what: error for what, error in errors.items() if not error < 1e-5} == {}

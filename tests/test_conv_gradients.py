@@ -10,6 +10,8 @@ from variants import VARIANTS, difference, each_use, each_variant
 
 from jaxconv import conv, depthwise_conv, transpose_conv
 
+pytestmark = pytest.mark.usefixtures("no_case_is_small")
+
 
 def pull_back(variant, sample):
     """A jitted (arrays, cotangent) -> gradients of sum(output * cotangent)."""

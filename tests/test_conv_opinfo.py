@@ -12,6 +12,8 @@ from variants import difference
 
 from jaxconv import conv, transpose_conv
 
+pytestmark = pytest.mark.usefixtures("no_case_is_small")
+
 STORED = np.load(Path(__file__).parent / "torch_results" / "opinfo.npz")
 CASES = json.loads(str(STORED["cases"]))
 SHAPES = json.loads(str(STORED["output_shapes"]))

@@ -13,6 +13,8 @@ from variants import difference
 import jaxconv
 from jaxconv.ops.xla import dense, lowering
 
+pytestmark = pytest.mark.usefixtures("no_case_is_small")
+
 STORED = np.load(Path(__file__).parent / "torch_results" / "grid.npz")
 CASES = json.loads(str(STORED["cases"]))
 SHAPES = [tuple(map(int, shape)) for shape in STORED["output_shapes"]]

@@ -7,6 +7,8 @@ import pytest
 import reference
 from variants import VARIANTS, difference, each_use, each_variant
 
+pytestmark = pytest.mark.usefixtures("no_case_is_small")
+
 PRECISION = {np.float32: 1e-6, np.float64: 1e-14}
 
 

@@ -23,6 +23,7 @@ from PIL import Image
 from jaxconv import cli
 from jaxconv.cli.config.command_line import parse_command_line
 from jaxconv.cli.job_flags import membership
+from jaxconv.cli.program import all_parsers
 from jaxconv.cli.verbs.train import train_parser
 from jaxconv.data.cache import save_cache
 from jaxconv.data.dataset import Split
@@ -265,6 +266,15 @@ def test_a_verb_does_what_is_written(command, home, tmp_path, monkeypatch, capsy
 
 
 FILE_FLAGS = ("--out", "--still", "--safetensors", "--torch", "--stablehlo")
+
+
+def test_the_page_of_exit_codes_has_those_that_help_names():
+    table = re.findall(r"^\| (\d+) \|", PAGES["docs/reference/exit_codes.md"], re.MULTILINE)
+    help_of_train = all_parsers()["train"].format_help()
+    named = re.findall(r"\b(\d|1[2-4]\d)\b", help_of_train[help_of_train.index("With 1") :])
+    assert len(named) > 6
+    assert sorted(set(named) - set(table)) == []
+    assert sorted(table, key=int) == table
 
 
 def test_the_messages_that_a_page_explains_are_those_of_the_program():

@@ -8,6 +8,7 @@ import ast
 import doctest
 import importlib.util
 import re
+import sys
 from pathlib import Path
 
 import jax
@@ -55,8 +56,14 @@ def exported(tmp_path_factory):
 
 @pytest.fixture
 def folder(exported, monkeypatch):
+    """The same, as the folder that one works in; what is imported from it is forgotten after."""
     monkeypatch.chdir(exported)
     monkeypatch.syspath_prepend(str(exported))
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if name.partition(".")[0] == "configs":
+            del sys.modules[name]
 
 
 def missing_guest(source: str) -> str | None:

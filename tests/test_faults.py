@@ -134,7 +134,7 @@ def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before(
     (line,) = (line for line in run.lines if "damaged-" in line)
     assert line.startswith(f"{place} ")
     assert line.endswith(f"; it is now damaged-{max(steps)}, and the one before it is used")
-    assert f"goes on at step {sorted(steps)[-2]} in" in "\n".join(run.lines)
+    assert f"resumes at step {sorted(steps)[-2]} in" in "\n".join(run.lines)
 
 
 @pytest.mark.slow

@@ -68,12 +68,23 @@ TABLES = {
         Row(SpatiallySeparableConv, 6, {"use_bias": True}, residual=True),
         Row(TransposeConv, 5, {"use_bias": True, "stride": 2}),
     ],
+    "padding of other kinds": [
+        Row(Conv, 6, {"padding": "same"}),
+        Row(Conv, 6, {"padding_mode": "reflect"}, residual=True),
+        Row(Conv, 5, {"padding": ((2, 0), (1, 3)), "stride": 2}),
+        Row(DepthwiseSeparableConv, 6, {"padding_mode": "circular", "pointwise_padding": 1}),
+        Row(SpatiallySeparableConv, 4, {"padding_mode": "replicate"}),
+        Row(Conv, 4, {"padding_mode": "reflect", "stride": 2, "dilation": 2, "padding": 2}),
+        Row(TransposeConv, 4, {"stride": 2, "padding": ((1, 0), (0, 1))}),
+    ],
     "much padding": [
         Row(Conv, 6, {"padding": 5}),
         Row(Conv, 4, {"padding": (4, 0), "stride": 4, "dilation": 3}),
         Row(DilatedConv, 4, {"padding": 4, "dilation": 4, "stride": 2}),
     ],
 }
+
+READ_WHOLE = ("transposed", "padding of other kinds")  # whose layers take all of their input
 
 
 def drawn(model, size=(32, 32), seed=0):
@@ -257,7 +268,10 @@ def test_live_positions_are_those_with_a_gradient(name):
             assert set(found) <= set(grid.positions), (block.name, axis)
             if name == "s9":
                 assert set(found) == set(grid.positions), (block.name, axis)
-            elif name != "transposed":  # whose input counts as read, all of it
+            elif name not in (
+                "transposed",
+                "padding of other kinds",
+            ):  # whose inputs are read whole
                 assert {grid.first, grid.last} <= set(found), (block.name, axis)
 
 

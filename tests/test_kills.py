@@ -127,7 +127,7 @@ class Killer:
     def started_at(process):
         """The step at which a process said that it starts or goes on; None if it never did."""
         for line in process.lines:
-            if line.startswith(("starts at step ", "goes on at step ")):
+            if line.startswith(("starts at step ", "resumes at step ")):
                 return int(line.split(" step ")[1].split()[0])
         return None
 

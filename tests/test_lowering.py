@@ -12,6 +12,7 @@ from jaxconv.ops.xla import lowering
 from jaxconv.ops.xla.primitives import convolve
 from jaxconv.ops.xla.rewrites import Case
 
+pytestmark = pytest.mark.usefixtures("no_case_is_small")
 ROWS = {row.name: row for row in lowering.LOWERINGS}
 
 

@@ -84,16 +84,16 @@ def test_signals_lose_nothing(unbroken, start, tmp_path):
     first = start(tmp_path).until("starts at step 0").send(signal.SIGTERM)
     assert first.end() == 143
     assert first.errors.strip() == "SIGTERM: saving, then stopping (Ctrl-C again: at once)"
-    assert first.lines[-1].startswith("saved at step 1; to go on: python train.py --config configs")
+    assert first.lines[-1].startswith("saved at step 1; to resume: python train.py --config")
 
     second = start(tmp_path).until("epoch   2/4").send(signal.SIGINT)
-    assert second.lines[2] == f"goes on at step 1 in {tmp_path}"
+    assert second.lines[2] == f"resumes at step 1 in {tmp_path}"
     assert second.end() == 130
     (step,) = re.findall(r"^saved at step (\d+);", second.lines[-1])
     assert 2 * STEPS <= int(step) <= 3 * STEPS
 
     third = start(tmp_path).until("epoch   3/4").send(signal.SIGKILL)
-    assert third.lines[2] == f"goes on at step {step} in {tmp_path}"
+    assert third.lines[2] == f"resumes at step {step} in {tmp_path}"
     assert third.end() == -signal.SIGKILL
 
     last = start(tmp_path).until("epoch   4/4").send(signal.SIGTERM)

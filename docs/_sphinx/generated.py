@@ -1,6 +1,7 @@
 """Directives whose content is read from the program: config fields, verbs, transforms.
 
 ```{config-fields}        every field of configs/s9.py: type, default, meaning, what it takes
+```{configs}              the installed configs side by side
 ```{recipe-transforms}    the augmentation of configs/s9.py
 ```{verbs}                every verb: what it does, how it is called, its options
 ```{transforms}           the transforms of both engines, with their arguments and defaults
@@ -8,10 +9,12 @@
 """
 
 import argparse
+import ast
 import pprint
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from docutils import nodes
@@ -22,7 +25,6 @@ from sphinx.util.docutils import SphinxDirective
 
 from jaxconv.augment.arguments import REQUIRED, TRANSFORMS
 from jaxconv.augment.device import ONLY
-from jaxconv.cli import VERBS
 from jaxconv.cli.config.field_help import field_comments
 from jaxconv.cli.config.fields import RULES, allows_none, field_paths, get_field
 from jaxconv.cli.config.file import load_config
@@ -37,6 +39,7 @@ FIELDS_FROM = ROOT / "configs" / "s9.py"
 def setup(app: Sphinx) -> dict[str, bool]:
     directives: dict[str, type[Directive]] = {
         "config-fields": ConfigFields,
+        "configs": Configs,
         "recipe-transforms": RecipeTransforms,
         "verbs": Verbs,
         "transforms": Transforms,
@@ -74,6 +77,24 @@ class ConfigFields(Generated):
             yield from (f"  {sentence(told[name])}{takes}", "")
 
 
+class Configs(Generated):
+    """The installed configs side by side: what each is for, and the fields that differ."""
+
+    def lines(self) -> Iterator[str]:
+        paths = sorted(FIELDS_FROM.parent.glob("[!_]*.py"), key=lambda path: len(path.stem))
+        configs = [load_config(path) for path in paths]
+        for path in paths:
+            purpose = ast.get_docstring(ast.parse(path.read_text("utf-8")))
+            yield from (f"`{path.stem}`", f": {purpose.partition(chr(10))[0]}", "")
+        yield from row("field", *(f"`{path.stem}`" for path in paths))
+        yield "|---" * (len(paths) + 1) + "|"
+        for name in field_paths(configs[0]):
+            values = [get_field(config, name) for config in configs]
+            if any(value != values[0] for value in values):
+                cells = map(transform_names if name == "augment.transforms" else shown, values)
+                yield from row(f"`{name}`", *cells)
+
+
 class RecipeTransforms(Generated):
     def lines(self) -> Iterator[str]:
         yield "```python"
@@ -86,7 +107,7 @@ class RecipeTransforms(Generated):
 class Verbs(Generated):
     def lines(self) -> Iterator[str]:
         for name, parser in all_parsers().items():
-            yield from (f"## {name}", "", VERBS[name].words, "")
+            yield from (f"## {name}", "", parser.description, "")
             yield from ("```text", usage(name, parser), "```", "")
             yield from options(parser)
 
@@ -120,6 +141,16 @@ class S9Names(Generated):
                 continue
             shape = " x ".join(map(str, array.shape))
             yield from row(f"`{name}`", shape, f"`{names[int(array.flat[0])]}`")
+
+
+def shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return f"{value:,}" if type(value) is int else str(value)
+
+
+def transform_names(transforms: Sequence[tuple[str, Any]]) -> str:
+    return ", ".join(name for name, _ in transforms)
 
 
 def usage(name: str, parser: argparse.ArgumentParser) -> str:

@@ -26,7 +26,7 @@ class Verb(NamedTuple):
 
 VERBS: Mapping[str, Verb] = {
     "train": Verb(
-        "Trains the network that a config describes, or goes on where it was stopped.",
+        "Trains the network that a config describes, or resumes its training.",
         train.train,
         train.train_parser,
     ),

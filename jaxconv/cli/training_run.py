@@ -80,7 +80,7 @@ def train_in(
     Args:
         dataset: the config's, where it is loaded already.
         events: whether to write TensorBoard event files too.
-        again: the command that goes on with it.
+        again: the command that resumes it.
     """
     from jaxconv.cli.build.results import build_results
     from jaxconv.report.html import write_report
@@ -150,14 +150,14 @@ def fit_here(
             def on_saved(row: dict[str, Any]) -> None:
                 say(format_row(row, config.epochs))
 
-            begun = "goes on" if step else "starts"
+            begun = "resumes" if step else "starts"
             say(f"{begun} at step {step} in {printable(run.path)}")
             fit = build_fit(config, training)
             seen = {"on_row": on_row, "on_saved": on_saved, "should_stop": stop}
             state = fit(progress, checkpoints=checkpoints, **seen)
             return training.layout.fetch(state)
     except Interrupted:
-        say(f"saved at step {checkpoints.latest_step}; to go on: {printable(shlex.join(again))}")
+        say(f"saved at step {checkpoints.latest_step}; to resume: {printable(shlex.join(again))}")
         return None
 
 

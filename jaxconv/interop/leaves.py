@@ -106,8 +106,8 @@ def renamer(rename: Rename) -> Callable[[str], str | None]:
         if not fitting:
             return layer
         longest = max(fitting, key=len)
-        theirs = rename[longest]
-        return None if theirs is None else joined(theirs, layer[len(longest) :].removeprefix("."))
+        new = rename[longest]
+        return None if new is None else joined(new, layer[len(longest) :].removeprefix("."))
 
     return by_prefix
 

@@ -105,7 +105,8 @@ def _layers(model):
 def _shapes(model, head, classes_axis):
     """The variables of the model as shapes, as many classes as the last kernel has."""
     classes = head.shape[classes_axis] if head.ndim == 4 and head.size else 10
-    return _shapes_of((S9Net() if model is None else model).clone(num_classes=classes))
+    model = (S9Net() if model is None else model).clone(num_classes=classes)
+    return _shapes_of(model)
 
 
 def _shapes_of(model: S9Net) -> Any:

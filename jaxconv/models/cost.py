@@ -67,13 +67,15 @@ def compare_costs(input_shape: Sequence[int], features: int, kernel_size: int = 
 
 def _cost(name: str, module: nn.Module, input_shape: Sequence[int]) -> Cost:
     rows = summarize(module, input_shape)
+    field = rows[-1].receptive_field
+    assert field is not None  # all operations of these modules are known
     return Cost(
         name,
         type(module).__name__,
         rows[-1].output_shape,
         sum(row.parameters for row in rows),
         sum(row.multiply_adds for row in rows),
-        rows[-1].receptive_field,
+        field,
     )
 
 

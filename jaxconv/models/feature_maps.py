@@ -5,7 +5,7 @@ A layer is meant by its path in the model: "block5", or "block5/conv" inside it.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,8 @@ def feature_maps(
     _, seen = model.apply(
         variables, images, train=False, capture_intermediates=wanted, mutable=["intermediates"]
     )
-    return {layer: _at(seen.get("intermediates") or {}, layer) for layer in layers}
+    found: Any = seen.get("intermediates", {})
+    return {layer: _at(found, layer) for layer in layers}
 
 
 def grad_cam(
@@ -60,8 +61,8 @@ def grad_cam(
             return replaced if here else call(*args, **kwargs)
 
         with nn.intercept_methods(swap):
-            found = model.apply(variables, images, train=False)
-        return cast(jax.Array, found)  # a pair only where something is mutable
+            applied: Any = model.apply(variables, images, train=False)
+            return applied
 
     outputs, pull_back = jax.vjp(logits, maps)
     chosen = outputs.argmax(axis=1) if classes is None else classes

@@ -24,6 +24,7 @@ from jaxconv.linen.layers import BatchNorm
 from jaxconv.models.live import between, inside, whole
 from jaxconv.models.plan import Block, Grids, Layer, Plan, make_plan
 from jaxconv.models.s9 import S9Net
+from jaxconv.ops.padding import pad_border
 from jaxconv.ops.window import Window, adjoint_kernel
 from jaxconv.ops.xla.primitives import convolve
 
@@ -200,6 +201,8 @@ def _logits(folded: Folded, images: jax.Array) -> jax.Array:
 def _run_block(block: Block, arrays: FoldedBlock, x: jax.Array) -> jax.Array:
     y = x
     for layer, kernel, constant in zip(block.layers, arrays.kernels, arrays.constants, strict=True):
+        if layer.border is not None:
+            y = pad_border(y, layer.border.pairs, layer.border.mode)
         y = convolve(y, kernel, _window(layer))
         if constant is not None:
             y = (y + constant[None]).astype(y.dtype)
@@ -214,7 +217,7 @@ def _run_block(block: Block, arrays: FoldedBlock, x: jax.Array) -> jax.Array:
 
 def _window(layer: Layer) -> Window:
     stride, padding, dilation = zip(
-        *map(between, layer.inputs, layer.outputs, layer.reads), strict=True
+        *map(between, layer.bordered, layer.outputs, layer.reads), strict=True
     )
     input_dilation = tuple(reads.input_dilation for reads in layer.reads)
     return Window(stride, padding, input_dilation, dilation, layer.groups)

@@ -14,7 +14,7 @@ from jaxconv.linen.convolutions import TransposeConv
 from jaxconv.linen.module import ConvModule
 from jaxconv.models.data_flow import Views, follow, mark
 from jaxconv.models.views import PIXELS
-from jaxconv.ops.geometry import Pair, multiply_adds, pair, transpose_multiply_adds
+from jaxconv.ops.geometry import Pair, per_axis
 from jaxconv.ops.padding import padding_pairs
 
 TORCH_NAMES = {
@@ -30,12 +30,12 @@ TORCH_NAMES = {
 
 
 class ConvOptions(NamedTuple):
-    """The options of a convolution layer as (vertical, horizontal) pairs."""
+    """The options of a convolution layer, one an axis: (vertical, horizontal) of an image."""
 
-    kernel_size: Pair
-    stride: Pair
-    padding: Pair  # at the top and the left
-    dilation: Pair
+    kernel_size: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int | Pair, ...]  # (low, high) where they differ
+    dilation: tuple[int, ...]
     groups: int
     transposed: bool
 
@@ -52,6 +52,7 @@ class LayerSummary(NamedTuple):
     memory_bytes: int  # of the output
     options: ConvOptions | None = None  # of a convolution
     kernel_shape: tuple[int, ...] | None = None  # of a convolution, as its function takes it
+    padding_mode: str = "zeros"  # of a convolution
     views: Views = None
 
     @property
@@ -68,13 +69,13 @@ class LayerSummary(NamedTuple):
 def summarize(
     model: nn.Module, input_shape: Sequence[int], dtype: Any = jnp.float32
 ) -> list[LayerSummary]:
-    """The layers of ``model`` in the order of their calls.
+    """The layers of `model` in the order of their calls.
 
     A layer is a module that calls no other. A layer that is called twice has two rows; its
     parameters count in the first.
 
     Args:
-        model: any linen module called as ``model(images)`` or ``model(images, train=...)``.
+        model: any linen module called as `model(images)` or `model(images, train=...)`.
         input_shape: [h, w, c] of one image.
         dtype: of the images.
 
@@ -126,12 +127,8 @@ def _row(module: nn.Module, x: Any, y: Any, counted: set) -> LayerSummary:
     if "kernel" in params:
         kernel = params["kernel"].shape
         options = _options(module, kernel, x.shape[-1]) if isinstance(module, ConvModule) else None
-        if options and options.transposed:
-            macs = transpose_multiply_adds(x.shape[1:], kernel)
-        elif len(kernel) == 4:
-            macs = multiply_adds(y.shape[1:], kernel)
-        else:
-            macs = prod(y.shape[1:-1]) * prod(kernel)
+        places = x if options and options.transposed else y
+        macs = prod(places.shape[1:-1]) * prod(kernel)
     return LayerSummary(
         path="/".join(module.path),
         kind=TORCH_NAMES.get(type(module).__name__, type(module).__name__),
@@ -142,21 +139,22 @@ def _row(module: nn.Module, x: Any, y: Any, counted: set) -> LayerSummary:
         memory_bytes=prod(y.shape[1:]) * y.dtype.itemsize,
         options=options,
         kernel_shape=tuple(kernel) if options else None,
+        padding_mode=getattr(module, "padding_mode", "zeros"),
     )
 
 
 def _options(module: ConvModule, kernel: Sequence[int], channels: int) -> ConvOptions:
     transposed = isinstance(module, TransposeConv)
-    stride = pair(module.stride, "stride", minimum=1)
-    dilation = pair(getattr(module, "dilation", 1), "dilation", minimum=1)
-    (top, _), (left, _) = padding_pairs(
-        module.padding, taps=tuple(kernel[:2]), stride=stride, dilation=dilation
-    )
+    taps = tuple(kernel[:-2])
+    axes = len(taps)
+    stride = per_axis(module.stride, "stride", axes=axes, minimum=1)
+    dilation = per_axis(getattr(module, "dilation", 1), "dilation", axes=axes, minimum=1)
+    pairs = padding_pairs(module.padding, taps=taps, stride=stride, dilation=dilation)
     return ConvOptions(
-        kernel_size=(kernel[0], kernel[1]),
+        kernel_size=taps,
         stride=stride,
-        padding=(top, left),
+        padding=tuple(low if low == high else (low, high) for low, high in pairs),
         dilation=dilation,
-        groups=module.groups if transposed else channels // kernel[2],
+        groups=module.groups if transposed else channels // kernel[-2],
         transposed=transposed,
     )

@@ -14,6 +14,13 @@ from jaxconv.models.s9 import S9Net
 Grids = tuple[Grid, Grid]  # vertical, horizontal
 
 
+class Border(NamedTuple):
+    """Padding that is not zeros, as `ops.padding.pad_border` takes it."""
+
+    mode: str
+    pairs: tuple[tuple[int, int], tuple[int, int]]
+
+
 class Layer(NamedTuple):
     """One convolution. `inputs` and `outputs` are what arrays hold, `live` what is read of it."""
 
@@ -22,10 +29,16 @@ class Layer(NamedTuple):
     transposed: bool
     groups: int
     reads: tuple[Reads, Reads]
-    size: tuple[int, int]  # of the whole input
+    size: tuple[int, int]  # of the whole input, with its border
+    border: Border | None
     inputs: Grids
     outputs: Grids
     live: Grids
+
+    @property
+    def bordered(self) -> Grids:
+        """The positions that the convolution is given: `inputs`, or all with their border."""
+        return self.inputs if self.border is None else _whole(self.size)
 
     @property
     def multiply_adds(self) -> int:
@@ -91,9 +104,17 @@ def make_plan(model: S9Net, image_size: tuple[int, int]) -> Plan:
 def _layer(layer: LayerSummary, live: Grids) -> Layer:
     """A convolution of whose output only `live` is read; a transposed one is computed whole."""
     options, kernel_shape = layer.options, layer.kernel_shape
-    assert options and kernel_shape, f"{layer.path} is no convolution"
-    size = layer.input_shape[0], layer.input_shape[1]
+    assert options is not None
+    assert kernel_shape is not None
     reads = _pairwise(partial(_reads, options), (0, 1))
+    size, border = layer.input_shape[:2], None
+    inputs = None
+    if layer.padding_mode != "zeros":
+        # A border of the map's own pixels, made first: it reads all of them, and no zeros.
+        pairs = _pairwise(_as_pair, options.padding)
+        border, inputs = Border(layer.padding_mode, pairs), _whole(size)
+        size = _pairwise(lambda n, pair: n + sum(pair), size, pairs)
+        reads = _pairwise(lambda read: read._replace(low=0), reads)
     outputs = _whole(layer.output_shape) if options.transposed else live
     return Layer(
         path=layer.path,
@@ -102,7 +123,8 @@ def _layer(layer: LayerSummary, live: Grids) -> Layer:
         groups=options.groups,
         reads=reads,
         size=size,
-        inputs=_pairwise(live_inputs, outputs, reads, size),
+        border=border,
+        inputs=inputs or _pairwise(live_inputs, outputs, reads, size),
         outputs=outputs,
         live=live,
     )
@@ -110,10 +132,14 @@ def _layer(layer: LayerSummary, live: Grids) -> Layer:
 
 def _reads(options: ConvOptions, axis: int) -> Reads:
     kernel_size, stride, padding, dilation = (option[axis] for option in options[:4])
+    low, _ = _as_pair(padding)
     if not options.transposed:
-        return Reads(kernel_size, stride, padding, dilation)
-    low = dilation * (kernel_size - 1) - padding
-    return Reads(kernel_size, 1, low, dilation, input_dilation=stride)
+        return Reads(kernel_size, stride, low, dilation)
+    return Reads(kernel_size, 1, dilation * (kernel_size - 1) - low, dilation, stride)
+
+
+def _as_pair(padding: int | tuple[int, int]) -> tuple[int, int]:
+    return (padding, padding) if isinstance(padding, int) else padding
 
 
 def _whole(shape: tuple[int, ...]) -> Grids:

@@ -24,7 +24,7 @@ def set_variables(model: nnx.Module, variables: Mapping[str, Any]) -> None:
         >>> model = S9Net(rngs=nnx.Rngs(0))
         >>> set_variables(model, load_pretrained().variables)
     """
-    given: dict[Any, Any] = {
+    given: dict[tuple, Any] = {
         path: array
         for collection in variables.values()
         for path, array in flatten_dict(dict(collection)).items()

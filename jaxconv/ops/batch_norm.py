@@ -62,9 +62,8 @@ def batch_norm(
     if mask is not None and mask.shape != x.shape[:1]:
         raise ValueError(f"mask must be [b], one entry an example of x {x.shape}, got {mask.shape}")
     kept = jnp.ones(x.shape[:1], bool) if mask is None else mask.astype(bool)
-    # So that shard_map adds up the gradients of its parts.
-    x, scale, bias, kept = vary_alike(x, scale, bias, kept)
-    y, batch_mean, batch_var, count = normalize_batch(x, scale, bias, kept, epsilon)
+    given = vary_alike(x, scale, bias, kept)  # so that shard_map adds up the gradients of its parts
+    y, batch_mean, batch_var, count = normalize_batch(*given, epsilon)
     share = jnp.where(count > 0, 1 - momentum, 0)
     unbiased = batch_var * (count / jnp.maximum(count - 1, 1))
     return (
@@ -120,7 +119,7 @@ def batch_statistics(x: jax.Array, kept: jax.Array) -> tuple[jax.Array, jax.Arra
     return pivot + offset, jnp.maximum(square - offset * offset, 0), count
 
 
-def normalize_batch(x, scale, bias, kept, epsilon):
+def _normalize(x, scale, bias, kept, epsilon):
     """x [b, *space, c] normalised by its own statistics, then scaled and shifted by [c].
 
     Returns y of x's shape and dtype, and the mean [c], biased variance [c] and count of
@@ -132,7 +131,7 @@ def normalize_batch(x, scale, bias, kept, epsilon):
 
 
 def _normalize_forward(x, scale, bias, kept, epsilon):
-    y, mean, var, count = normalize_batch(x, scale, bias, kept, epsilon)
+    y, mean, var, count = _normalize(x, scale, bias, kept, epsilon)
     return (y, mean, var, count), (x, scale, kept, mean, var, count)
 
 
@@ -158,5 +157,5 @@ def _normalize_backward(epsilon, residuals, cotangents):
     return x_gradient, scale_gradient, bias_gradient, None
 
 
-normalize_batch = jax.custom_vjp(normalize_batch, nondiff_argnums=(4,))
+normalize_batch = jax.custom_vjp(_normalize, nondiff_argnums=(4,))
 normalize_batch.defvjp(_normalize_forward, _normalize_backward)

@@ -85,7 +85,7 @@ class Factor(NamedTuple):
     name: str
     kernel_size: tuple[int, ...]
     stride: tuple[int, ...]
-    padding: tuple[Pair, ...]
+    padding: tuple[int, ...] | tuple[Pair, ...]
 
 
 def factors(
@@ -104,7 +104,9 @@ def factors(
         def along(values, elsewhere, axis=axis):
             return tuple(v if i == axis else elsewhere for i, v in enumerate(values))
 
-        yield Factor(name, along(sizes, 1), along(steps, 1), along(pairs, (0, 0)))
+        low, high = zip(*along(pairs, (0, 0)), strict=True)
+        own = low if low == high else tuple(zip(low, high, strict=True))
+        yield Factor(name, along(sizes, 1), along(steps, 1), own)
 
 
 def _is_int(value):

@@ -33,8 +33,13 @@ def settings() -> dict[str, Any]:
     """Settings of JAX, by environment or program, and XLA's flags, without those for watching."""
     flags = os.environ.get("XLA_FLAGS", "").split()
     kept = sorted(flag for flag in flags if not flag.startswith(HARMLESS_FLAGS))
-    values = {name: getattr(jax.config, name) for name in SETTINGS}
+    values = {name: _plain(getattr(jax.config, name)) for name in SETTINGS}
     return values | {"XLA_FLAGS": " ".join(kept)}
+
+
+def _plain(value: Any) -> Any:
+    """Some are members of an enum, by the version of JAX."""
+    return getattr(value, "value", value)
 
 
 def facts(config: Mapping[str, Any]) -> dict[str, Any]:

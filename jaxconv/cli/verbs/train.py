@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jaxconv.cli.build.data import build_dataset
 from jaxconv.cli.config.command_line import parse_command_line
@@ -24,13 +24,9 @@ from jaxconv.runs import job
 from jaxconv.runs.facts import data_facts, facts
 from jaxconv.runs.signals import StopRequest
 
-if TYPE_CHECKING:
-    pass
-
-
 MORE = """
-Without --workdir the run is kept in runs/NAME, NAME being that of the config. Run again with the
-same workdir, it goes on. With --dry-run nothing is kept: the program is compiled and does a little
+Without --workdir the run is kept in runs/NAME, NAME being that of the config. The same command
+resumes it. With --dry-run nothing is kept: the program is compiled and does a little
 of everything, to see that it works.
 
 With 130 after Ctrl-C, 143 after SIGTERM and 129 after SIGHUP everything is saved. A second Ctrl-C

@@ -91,7 +91,7 @@ def _batch_as_channels(x: jax.Array, groups: int, per_group: int) -> jax.Array:
 
 def definition_kernel_gradient(x, cotangent, window, kernel_shape):
     """The gradient that JAX derives from `definition`."""
-    # Varying as x does: shard_map would add up the gradient for a kernel that is everywhere the same.
+    # Varying as x does: of a kernel that does not, shard_map would add up the gradients.
     zero, _ = vary_alike(jnp.zeros(kernel_shape, x.dtype), x)
     _, pullback = jax.vjp(lambda kernel: definition(x, kernel, window), zero)
     return pullback(cotangent)[0]

@@ -14,13 +14,23 @@ from jaxconv.ops.xla.pointwise import pad_space
 from jaxconv.ops.xla.rewrites import Case
 from jaxconv.ops.xla.sums import sum_over_pixels, wide
 
-MOST_TAPS = 64  # each is written out in the program
+# Each tap is written out in the program, in the gradient once for each piece of the sum.
+MOST_TAPS = 64
+MOST_TAPS_FORWARD = 256
 
 
 def is_depthwise(case: Case) -> bool:
+    return _is_alone(case) and prod(case.taps) <= MOST_TAPS
+
+
+def is_large_depthwise_on_cpu(case: Case) -> bool:
+    return case.backend == "cpu" and _is_alone(case) and prod(case.taps) <= MOST_TAPS_FORWARD
+
+
+def _is_alone(case):
+    """Whether each group has one channel, of the input or of the output."""
     per_group, out = case.kernel_shape[-2:]
-    alone = per_group == 1 or out == case.window.groups
-    return case.window.groups > 1 and alone and prod(case.taps) <= MOST_TAPS
+    return case.window.groups > 1 and (per_group == 1 or out == case.window.groups)
 
 
 def _taps(x: jax.Array, window: Window, taps: tuple[int, ...]) -> Iterator[jax.Array]:

@@ -120,9 +120,18 @@ def marker() -> ClosedJaxpr:
 
 
 def _partitioned(whole, partition, rule):
+    def partition_for_each(*given):
+        mesh, run, result, arguments = partition(*given)
+
+        def alone(*parts):  # without the mesh of the caller, whose axes would be those of the parts
+            with jax.sharding.use_abstract_mesh(jax.sharding.AbstractMesh((), ())):
+                return run(*parts)
+
+        return mesh, alone, result, arguments
+
     function = custom_partitioning(whole)
     function.def_partition(
-        partition=partition,
+        partition=partition_for_each,
         infer_sharding_from_operands=lambda *given: partition(*given)[2],
         decode_shardings=False,  # JAX's own decoding fails where half of a mesh axis divides
         sharding_rule=rule,

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+PIECES = 16  # of a batch, or of its images, that are added up in one loop
+
 
 def wide(dtype: jnp.dtype) -> jnp.dtype:
     """What is added up in: at least float32 for floating point, else the same."""
@@ -24,7 +26,7 @@ def contract_pixels(x: jax.Array, y: jax.Array) -> jax.Array:
 
     In pieces: of one long product XLA transposes an operand, computing its producers once more.
     """
-    pieces = pieces_of(x.shape[0], 16)
+    pieces = pieces_of(x.shape[0], PIECES)
     pixels = x.shape[0] // pieces * prod(x.shape[1:-1])
     x, y = (array.reshape(pieces, pixels, array.shape[-1]) for array in (x, y))
     products = lax.dot_general(
@@ -36,21 +38,38 @@ def contract_pixels(x: jax.Array, y: jax.Array) -> jax.Array:
 def sum_over_pixels(term: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:
     """Sum over b and space of `term(*arrays)`, [c]; they have b in common, `term` is elementwise.
 
-    On a CPU the batch is folded into few pieces first: XLA fuses that with the term into one fast
-    loop, where a reduction of its own is a slow one, or waits for the term to be stored. A product
-    with ones, which is not fused, then adds up the rows; adding all pixels so would round more.
+    On a CPU the batch, and of a small one the first axis of space, is folded into few pieces first:
+    XLA fuses that with the term into one fast loop, where a reduction of its own is a slow one, or
+    waits for the term to be stored. A product with ones, which is not fused, then adds up the rows;
+    adding all pixels so would round more.
     """
-    batch = arrays[0].shape[0]
-    if jax.default_backend() != "cpu" or _is_divided() or not isinstance(batch, int):
+    batch, flat = arrays[0].shape[0], arrays[0].ndim == 2  # without space
+    rows = 1 if flat else max(array.shape[1] for array in arrays)
+    symbolic = not (isinstance(batch, int) and isinstance(rows, int))
+    if jax.default_backend() != "cpu" or _is_divided() or symbolic:
         result = term(*arrays)
         return jnp.sum(result, axis=tuple(range(result.ndim - 1)))
-    length = batch // pieces_of(batch, 16)
-    parts = [slice(start, start + length) for start in range(0, batch, max(length, 1))]
-    terms = [term(*(array[part] for array in arrays)) for part in parts or [slice(0)]]
+    examples = _parts(batch, pieces_of(batch, PIECES))
+    strips = _parts(rows, pieces_of(rows, PIECES // len(examples)))
+    terms = [
+        term(*(array[part] if flat else _taken(array, part, strip) for array in arrays))
+        for part in examples
+        for strip in strips
+    ]
     folded = sum(terms[1:], terms[0])
     *_, w, c = folded.shape
-    rows = folded.reshape(prod(folded.shape[:-2]), w * c)
-    return (jnp.ones(len(rows), rows.dtype) @ rows).reshape(w, c).sum(axis=0)
+    lines = folded.reshape(prod(folded.shape[:-2]), w * c)
+    return (jnp.ones(len(lines), lines.dtype) @ lines).reshape(w, c).sum(axis=0)
+
+
+def _parts(size: int, pieces: int) -> list[slice]:
+    length = size // pieces
+    return [slice(start, start + length) for start in range(0, size, max(length, 1))] or [slice(0)]
+
+
+def _taken(array: jax.Array, part: slice, strip: slice) -> jax.Array:
+    """Some rows of some examples; of one row for all, that."""
+    return array[part] if array.shape[1] == 1 else array[part, strip]
 
 
 def _is_divided() -> bool:
