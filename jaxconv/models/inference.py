@@ -19,6 +19,7 @@ import numpy as np
 from flax import struct
 from jax import lax
 from jax.core import Tracer
+from jaxtyping import Array, Float
 
 from jaxconv.linen.layers import BatchNorm
 from jaxconv.models.live import between, inside, whole
@@ -163,7 +164,7 @@ def _constant(
     return constant if bias is None else constant + bias
 
 
-def infer(folded: Folded, images: jax.Array) -> jax.Array:
+def infer(folded: Folded, images: Float[Array, "b h w 3"]) -> Float[Array, "b classes"]:
     """The logits that `model.apply(variables, images, train=False)` gives, sooner.
 
     Differentiable in `images`. On a CPU a large batch is done in pieces that stay in its caches.
@@ -187,7 +188,7 @@ def infer(folded: Folded, images: jax.Array) -> jax.Array:
     return _in_pieces(partial(_logits, folded), images)
 
 
-def _logits(folded: Folded, images: jax.Array) -> jax.Array:
+def _logits(folded: Folded, images: Float[Array, "b h w 3"]) -> Float[Array, "b classes"]:
     blocks = folded.plan.blocks
     height, width = folded.plan.image_size
     everything = whole(height), whole(width)
