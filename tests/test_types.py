@@ -119,7 +119,7 @@ def walk_networks():
     from jaxconv.models.inference import fold, infer
     from jaxconv.training import step
 
-    variables, _ = jaxconv.load_pretrained()
+    variables = jax.tree.map(jnp.asarray, jaxconv.load_pretrained().variables)
     images = jnp.ones((3, 32, 32, 3))
     logits = jaxconv.S9Net().apply(variables, images, train=False)
     assert infer(fold(variables), images).shape == logits.shape == (3, 10)
@@ -139,6 +139,7 @@ def walk_networks():
 
 def plant_mistakes():
     """Wrong axes on the way in and on the way out must be seen, or the walk shows nothing."""
+    import jax
     import jax.numpy as jnp
     from jaxtyping import TypeCheckError
 
@@ -152,12 +153,12 @@ def plant_mistakes():
             return True
         return False
 
-    x, kernel = jnp.ones((2, 5, 5, 3)), jnp.ones((3, 3, 3, 4))
+    key, x, kernel = jax.random.key(0), jnp.ones((2, 5, 5, 3)), jnp.ones((3, 3, 3, 4))
     assert refused(lambda: jaxconv.conv(x, kernel, bias=jnp.ones((1, 4))))
-    assert refused(lambda: jaxconv.S9Net().init({}, x[..., :2], train=False))
+    assert refused(lambda: jaxconv.S9Net().init(key, x[..., :2], train=False))
     right, standard.convolve_with_bias = standard.convolve_with_bias, lambda x, *_: x
     assert refused(lambda: jaxconv.conv(x, kernel))
-    assert refused(lambda: jaxconv.Conv(4).init_with_output({}, x))
+    assert refused(lambda: jaxconv.Conv(4).init_with_output(key, x))
     standard.convolve_with_bias = right
     assert jaxconv.conv(x, kernel).shape == (2, 3, 3, 4)
 
