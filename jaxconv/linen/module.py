@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from flax.linen.dtypes import promote_dtype
+from jax.typing import DTypeLike
 
 from jaxconv.ops.arguments import IntOrPair
 from jaxconv.ops.padding import Padding
@@ -35,8 +36,8 @@ class ConvModule(nn.Module, kw_only=True):
     padding: Padding = 0
     padding_mode: str = "zeros"
     use_bias: bool = False
-    dtype: jnp.dtype | None = None
-    param_dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike | None = None
+    param_dtype: DTypeLike = jnp.float32
     kernel_init: Initializer = torch_kernel_init
 
     def convolve(

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 from flax.nnx.nn.dtypes import promote_dtype
+from jax.typing import DTypeLike
 
 from jaxconv.ops.arguments import IntOrPair
 from jaxconv.ops.padding import Padding
@@ -28,8 +29,8 @@ class HalfOptions(TypedDict, total=False):
     """
 
     use_bias: bool
-    dtype: jnp.dtype | None
-    param_dtype: jnp.dtype
+    dtype: DTypeLike | None
+    param_dtype: DTypeLike
     kernel_init: Initializer
 
 
@@ -62,8 +63,8 @@ class ConvModule(nnx.Module):
         padding: Padding = 0,
         padding_mode: str = "zeros",
         use_bias: bool = False,
-        dtype: jnp.dtype | None = None,
-        param_dtype: jnp.dtype = jnp.float32,
+        dtype: DTypeLike | None = None,
+        param_dtype: DTypeLike = jnp.float32,
         kernel_init: Initializer = torch_kernel_init,
     ):
         self.kernel = nnx.Param(kernel_init(rngs.params(), tuple(kernel_shape), param_dtype))

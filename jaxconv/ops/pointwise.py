@@ -1,6 +1,6 @@
 """The pointwise (1x1) convolution: mixes channels, one pixel at a time."""
 
-import jax
+from jaxtyping import Array, Num
 
 from jaxconv.ops.arguments import IntOrPair
 from jaxconv.ops.padding import Padding
@@ -8,14 +8,14 @@ from jaxconv.ops.standard import conv
 
 
 def pointwise_conv(
-    x: jax.Array,
-    kernel: jax.Array,
+    x: Num[Array, "*b_space c_in"],
+    kernel: Num[Array, "*ones c_in c_out"],
     *,
     stride: IntOrPair = 1,
     padding: Padding = 0,
     padding_mode: str = "zeros",
-    bias: jax.Array | None = None,
-) -> jax.Array:
+    bias: Num[Array, " c_out"] | None = None,
+) -> Num[Array, "*b_space_out c_out"]:
     """1x1 convolution: combines the channels of each pixel, to more or fewer of them.
 
         y[b, h, w, o] = bias[o] + sum over c of kernel[0, 0, c, o]

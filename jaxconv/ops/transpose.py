@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-import jax
+from jaxtyping import Array, Num
 
 from jaxconv.ops.apply import convolve_with_bias, with_bias
 from jaxconv.ops.arguments import IntOrPair, check_bias, transpose_window, with_batch
@@ -13,8 +13,8 @@ from jaxconv.ops.xla.sums import wide
 
 
 def transpose_conv(
-    x: jax.Array,
-    kernel: jax.Array,
+    x: Num[Array, "*b_space c_in"],
+    kernel: Num[Array, "*taps c_out_per_group c_in"],
     *,
     stride: IntOrPair = 1,
     padding: Padding = 0,
@@ -23,8 +23,8 @@ def transpose_conv(
     groups: int = 1,
     output_size: Sequence[int] | None = None,
     padding_mode: str = "zeros",
-    bias: jax.Array | None = None,
-) -> jax.Array:
+    bias: Num[Array, " c_out"] | None = None,
+) -> Num[Array, "*b_space_out c_out"]:
     """Transposed convolution (deconvolution) with PyTorch's options, all of them together.
 
         y[b, h*stride + i*dilation - padding, w*stride + j*dilation - padding, o] +=

@@ -1,5 +1,7 @@
 """SGD as PyTorch runs it under OneCycleLR: learning rate and momentum cycle against each other."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import optax
 
@@ -49,7 +51,7 @@ def one_cycle_sgd(
     return optax.chain(optax.add_decayed_weights(weight_decay), sgd)
 
 
-def current_rates(opt_state: optax.OptState) -> dict[str, float]:
+def current_rates(opt_state: Any) -> dict[str, float]:
     """`lr` and `momentum` of the last step, from the state of `one_cycle_sgd`."""
     rates = opt_state[1].hyperparams
     return {"lr": float(rates["learning_rate"]), "momentum": float(rates["momentum"])}
