@@ -134,8 +134,9 @@ class S9Names(Generated):
         yield "|---|---|---|"
         arrays = flatten_dict(variables, sep="/")
         names = list(arrays)
-        # Each variable is filled with its own number, so that it can be told in the state dict.
-        filled = {name: np.full(arrays[name].shape, names.index(name)) for name in names}
+        # Each variable is filled with its own number, so that it can be told in the state dict. A
+        # float, since a state dict leaves integers out as counters.
+        filled = {name: np.full(arrays[name].shape, float(names.index(name))) for name in names}
         for name, array in s9_state_dict(unflatten_dict(filled, sep="/")).items():
             if name.endswith("num_batches_tracked"):
                 continue
