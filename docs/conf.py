@@ -40,7 +40,7 @@ python_maximum_signature_line_length = 72
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
 napoleon_custom_sections = ["Returns", "Cost", "Variables"]  # prose, no "type: text"
-smartquotes = False  # quotes and dashes belong to code here: `--workdir` must stay as it is
+smartquotes_action = "D"  # dashes only: quotes here belong to code
 toc_object_entries_show_parents = "hide"
 
 html_theme = "furo"
