@@ -29,9 +29,9 @@ Without --workdir the run is kept in runs/NAME, NAME being that of the config. T
 resumes it. With --dry-run it is compiled and tried for a few steps, to see that it works;
 nothing is kept.
 
-After Ctrl-C (exit code 130), SIGTERM (143) or SIGHUP (129) it saves everything, then ends. After a
-second Ctrl-C it ends at once (130), and the last checkpoint is kept. Of several processes each
-ends with 143 where another one was told to stop, and with 3 where another one is gone.
+The exit code is 130 after Ctrl-C, 143 after SIGTERM and 129 after SIGHUP, with everything saved.
+After a second Ctrl-C it ends at once, with 130, and the last checkpoint is kept. Of several
+processes each ends with 143 where another one was told to stop, and with 3 where one is gone.
 """
 KEPT = "what the last checkpoint holds is kept"
 
