@@ -194,6 +194,15 @@ def test_an_error_under_jit_is_the_same_error(variant):
             {"padding": 6, "padding_mode": "circular"},
             r"go round once, got \(6, 6\) for 5 pixels",
         ),
+        *(
+            (  # as of the convolution that it is the adjoint of, whose x has one row
+                transpose_conv,
+                (X, (3, 3, 2, 4)),
+                {"padding": (3, 0), "padding_mode": mode},
+                rf"{words}, got \(3, 3\) for 1 pixels",
+            )
+            for mode, words in (("reflect", "below the size"), ("circular", "go round once"))
+        ),
         (
             transpose_conv,
             (X, (3, 3, 2, 4)),

@@ -83,18 +83,19 @@ def pad_border(x: jax.Array, pairs: tuple[Pair, ...], mode: str) -> jax.Array:
     """
     x = by_batch(x)
     for axis, (low, high) in enumerate(pairs, start=1):
-        size = x.shape[axis]
-        known = isinstance(size, int)  # a symbolic one is believed
-        if mode == "reflect" and known and max(low, high) >= size:
-            raise ValueError(
-                f"reflected padding must be below the size, got {(low, high)} for {size} pixels"
-            )
-        if mode == "circular" and known and max(low, high) > size:
-            raise ValueError(
-                f"circular padding may go round once, got {(low, high)} for {size} pixels"
-            )
+        _check_border(x.shape[axis], low, high, mode)
         x = lax.concatenate(_border(x, axis, low, high, mode), axis)
     return x
+
+
+def _check_border(size, low, high, mode):
+    known = isinstance(size, int)  # a symbolic one is believed
+    if mode == "reflect" and known and max(low, high) >= size:
+        raise ValueError(
+            f"reflected padding must be below the size, got {(low, high)} for {size} pixels"
+        )
+    if mode == "circular" and known and max(low, high) > size:
+        raise ValueError(f"circular padding may go round once, got {(low, high)} for {size} pixels")
 
 
 def _border(x, axis, low, high, mode):
@@ -116,9 +117,14 @@ def _border(x, axis, low, high, mode):
 
 
 def fold_border(y: jax.Array, pairs: tuple[Pair, ...], mode: str) -> jax.Array:
-    """The adjoint of `pad_border`: each border pixel is added to the pixel that it came from."""
+    """The adjoint of `pad_border`: each border pixel is added to the pixel that it came from.
+
+    Raises:
+        ValueError: as `pad_border`, of the size that is left.
+    """
     for axis, (low, high) in enumerate(pairs, start=1):
         size = y.shape[axis] - low - high
+        _check_border(size, low, high, mode)
 
         def cut(start, stop, y=y, axis=axis):
             return lax.slice_in_dim(y, start, stop, axis=axis)
