@@ -1,6 +1,6 @@
 """What every library is asked: PyTorch's OpInfo samples and ONNX's node tests, with the answers.
 
-They are those that the tests of jaxconv store, in tests/torch_results and tests/onnx_results. Arrays
+They are those that jaxconv's tests store, in tests/torch_results and tests/onnx_results. Arrays
 have PyTorch's axes, options PyTorch's names; ONNX's `auto_pad` and `output_shape` are worked out
 into padding first, for every library alike.
 """
