@@ -73,8 +73,8 @@ class Dataset:
 def limit(dataset: Dataset, train_limit: int | None, test_limit: int | None) -> Dataset:
     """The same data set with only the first `train_limit` and `test_limit` examples.
 
-    None keeps a split whole. Both data sets of this project come in mixed order, so their
-    first examples are a fair sample of all.
+    None keeps a split whole. CIFAR-10, shapes10 and folders of images all come in mixed order, so
+    that their first examples are a fair sample of all.
 
     Raises:
         ValueError: a limit is not between 1 and the size of its split.

@@ -52,7 +52,8 @@ class PointwiseConv(ConvModule):
 class DepthwiseConv(ConvModule):
     """`depthwise_conv` with a learned kernel: [b, *space, c_in] -> [b, *space', features].
 
-    `features` is c_in times the multiplier; `multiplier` may be given in its place.
+    `features` is c_in times the multiplier; `multiplier` may be given in its place, and is 1 where
+    neither is.
     """
 
     features: int | None = None
@@ -143,6 +144,12 @@ class TransposeConv(ConvModule):
     """`transpose_conv` with a learned kernel: [b, *space, c_in] -> [b, *space', features].
 
     `output_size`, the sizes of the output in space, may be given in the call, as in PyTorch.
+
+    Attributes:
+        stride: pixels of the output between what two neighbouring pixels of x write.
+        padding: pixels cropped from each border of the output, in every form that `Conv` takes.
+        padding_mode: "zeros" crops; another one adds what it crops to the pixels that `Conv` with
+            that mode reads there.
     """
 
     features: int

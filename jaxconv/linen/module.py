@@ -29,7 +29,8 @@ class ConvModule(nn.Module, kw_only=True):
         use_bias: adds a learned [features] to the output (of both halves where there are two).
         dtype: of the computation; None promotes x and the parameters together.
         param_dtype: of the parameters.
-        kernel_init: PyTorch's default, uniform in +-1/sqrt(fan_in).
+        kernel_init: draws a kernel; `torch_kernel_init` is PyTorch's default, uniform in
+            +-1/sqrt(fan_in), fan_in = taps * the last axis but one.
     """
 
     stride: IntOrPair = 1

@@ -65,7 +65,10 @@ class Block(nn.Module):
 
 
 class S9Net(nn.Module):
-    """The network of the guide, for 32x32 RGB images; any size from 32x32 up works.
+    """The network of the guide, for 32x32 RGB images. Other sizes work from 13x13 up.
+
+    The last map has 1x1 pixels for images from 13 to 20, 2x2 to 28, 3x3 to 36; below 13 it would
+    have none. Tables of other rows have other limits.
 
     Blocks `block1` to `block12`, then global average pooling and the 1x1 convolution `head`.
 

@@ -77,7 +77,8 @@ class PointwiseConv(ConvModule):
 class DepthwiseConv(ConvModule):
     """`depthwise_conv` with a learned kernel: [b, *space, c] -> [b, *space', out_features].
 
-    `out_features` is in_features times the multiplier; `multiplier` may be given in its place.
+    `out_features` is in_features times the multiplier; `multiplier` may be given in its place, and
+    is 1 where neither is.
     """
 
     def __init__(
@@ -218,6 +219,12 @@ class TransposeConv(ConvModule):
     """`transpose_conv` with a learned kernel: [b, *space, c] -> [b, *space', out_features].
 
     `output_size`, the sizes of the output in space, may be given in the call, as in PyTorch.
+
+    Args:
+        stride: pixels of the output between what two neighbouring pixels of x write.
+        padding: pixels cropped from each border of the output, in every form that `Conv` takes.
+        padding_mode: "zeros" crops; another one adds what it crops to the pixels that `Conv` with
+            that mode reads there.
     """
 
     def __init__(

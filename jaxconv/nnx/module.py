@@ -22,10 +22,11 @@ from jaxconv.ops.parameters import (
 class HalfOptions(TypedDict, total=False):
     """Options of every module, which both halves of a separable convolution take over.
 
-    use_bias: adds a learned [out_features] to the output; False.
-    dtype: of the computation; None, the default, promotes x and the parameters together.
-    param_dtype: of the parameters; float32.
-    kernel_init: PyTorch's default, uniform in +-1/sqrt(fan_in).
+    use_bias: adds a learned [out_features] to the output, before the one rounding.
+    dtype: of the computation; None promotes x and the parameters together.
+    param_dtype: of the parameters.
+    kernel_init: draws a kernel; `torch_kernel_init` is PyTorch's default, uniform in
+        +-1/sqrt(fan_in), fan_in = taps * the last axis but one.
     """
 
     use_bias: bool
@@ -37,8 +38,8 @@ class HalfOptions(TypedDict, total=False):
 class Options(HalfOptions, total=False):
     """Options of every module.
 
-    stride: pixels between reads, as in the function of the same name; 1.
-    padding: pixels at each border; an int (0), one or (low, high) an axis, "same" or "valid".
+    stride: pixels between reads, as in the function of the same name.
+    padding: pixels at each border; an int, one or (low, high) an axis, "same" or "valid".
     padding_mode: what the border holds: "zeros", "reflect", "replicate" or "circular".
     """
 

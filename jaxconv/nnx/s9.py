@@ -57,7 +57,10 @@ class Block(nnx.Module):
 
 
 class S9Net(nnx.Module):
-    """The network of the guide, for 32x32 RGB images; any size from 32x32 up works.
+    """The network of the guide, for 32x32 RGB images. Other sizes work from 13x13 up.
+
+    The last map has 1x1 pixels for images from 13 to 20, 2x2 to 28, 3x3 to 36; below 13 it would
+    have none. Tables of other rows have other limits.
 
     Its parts have the names of the Linen network's, so that `set_variables` takes the variables of
     one: those that `jaxconv.load_pretrained()` or a run has, or `s9_variables` brings from PyTorch.

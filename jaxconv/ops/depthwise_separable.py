@@ -92,7 +92,8 @@ def depthwise_separable_conv(
         pointwise_kernel: [1, 1, c_in*m, c_out] for an image, dtype of x.
         stride, padding, dilation, padding_mode: of the depthwise half, as in `conv`.
         pointwise_padding: pixels of zeros around what the depthwise half gave.
-        depthwise_bias, bias: [c_in*m] and [c_out], of the two halves.
+        depthwise_bias: [c_in*m], of the depthwise half; dtype of x.
+        bias: [c_out], of the pointwise half; dtype of x.
 
     Returns:
         [b, *space', c_out] of the dtype of x, h' as in `conv` plus 2*pointwise_padding.

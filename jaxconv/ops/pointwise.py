@@ -26,7 +26,9 @@ def pointwise_conv(
     Args:
         x: [b, *space, c_in], numbers; b may be 0, or left out.
         kernel: [1, 1, c_in, c_out] for an image, one 1 an axis of space, dtype of x.
-        stride, padding, padding_mode: as in `conv` (zeros around give zeros, or the bias).
+        stride: pixels between reads, as in `conv`.
+        padding: pixels at each border, as in `conv`; of zeros they become zeros, or the bias.
+        padding_mode: as in `conv`.
         bias: [c_out], dtype of x.
 
     Returns:

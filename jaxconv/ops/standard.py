@@ -40,7 +40,7 @@ def conv(
         padding_mode: what the border holds: "zeros"; "reflect", x mirrored at its outermost pixel
             (padding below the size); "replicate", that pixel; "circular", x from its other end
             (padding up to the size).
-        bias: [c_out], dtype of x.
+        bias: [c_out], dtype of x; added before the one rounding, while sums are at least float32.
 
     Returns:
         [b, *space', c_out] of the dtype of x, accumulated in at least float32, with

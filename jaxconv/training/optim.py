@@ -12,8 +12,10 @@ def cosine_cycle(
     """A half cosine from `start` to `peak`, then another to `end`, as OneCycleLR places them.
 
     Args:
-        total_steps: steps of the run, N >= 1; the value at step N - 1 is `end`, and stays so.
-        start, peak, end: values at step 0, at step rise*N - 1, at step N - 1.
+        total_steps: steps of the run, N >= 1.
+        start: value at step 0.
+        peak: value at step rise*N - 1.
+        end: value at step N - 1 and after it.
         rise: share of the steps spent between `start` and `peak`.
 
     Source: Smith and Topin, "Super-convergence" (2018); torch.optim.lr_scheduler.OneCycleLR.
