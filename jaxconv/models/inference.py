@@ -205,7 +205,7 @@ def _run_block(block: Block, arrays: FoldedBlock, x: jax.Array) -> jax.Array:
     for layer, kernel, constant in zip(block.layers, arrays.kernels, arrays.constants, strict=True):
         if layer.border is not None:
             y = pad_border(y, layer.border.pairs, layer.border.mode)
-        y = convolve(y, kernel, _window(layer))
+        y = convolve(y, jnp.asarray(kernel), _window(layer))
         if constant is not None:
             y = (y + constant[None]).astype(y.dtype)
         y = _pick(y, layer.outputs, layer.live)
