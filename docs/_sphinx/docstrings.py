@@ -84,7 +84,7 @@ def without_section(lines: list[str], title: str) -> list[str]:
 
 
 def option_table(module: type) -> list[str]:
-    """The options that are the module's own; those that all convolutions share stand once a page."""
+    """The options that are the module's own; those that all modules share stand once a page."""
     told, common = meanings(module), common_meanings(module)
     own = [each for each in options_of(module) if common.get(each.name, "") != told.get(each.name)]
     for option in own:

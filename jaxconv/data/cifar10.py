@@ -30,8 +30,8 @@ def load_cifar10(
 ) -> Dataset:
     """CIFAR-10 from an archive, a tfds directory or a download; decoded once, then from the cache.
 
-    Where there is a cache the images are read from it. A `data_dir` must hold the data even then, or
-    a mistyped one would pass unnoticed.
+    Where there is a cache the images are read from it. A `data_dir` must hold the data even then,
+    or a mistyped one would pass unnoticed.
 
     Whatever the source, the order of the examples is that of the published archive, provided that
     the tfds directory was prepared from it.

@@ -42,14 +42,15 @@ def transpose_conv(
         padding: pixels cropped from each border of the output, at least 0; in every form that
             `conv` takes.
         output_padding: pixels more at the bottom and right, below the larger of stride and
-            dilation. They choose among the input sizes that one strided convolution maps to the same output.
+            dilation. They choose among the input sizes that one strided convolution maps to the
+            same output.
         dilation: pixels between taps, at least 1.
         groups: independent channel groups; divides c_in and c_out.
         output_size: the sizes of the output in space, instead of output_padding: at most
             stride - 1 more than without.
         padding_mode: "zeros" crops; with "reflect", "replicate" and "circular" what is spread into
-            the border is added to the pixels that `conv` with that mode reads there. Its limits hold for
-            the output: padding below h' for "reflect", up to h' for "circular".
+            the border is added to the pixels that `conv` with that mode reads there. Its limits
+            hold for the output: padding below h' for "reflect", up to h' for "circular".
         bias: [c_out], dtype of x.
 
     Returns:
@@ -57,8 +58,8 @@ def transpose_conv(
         h' = (h - 1)*stride - 2*padding + dilation*(kh - 1) + output_padding + 1.
 
     Raises:
-        ValueError: as `conv`, an output_padding that is not below the larger of stride and dilation,
-            or an output_size that cannot be.
+        ValueError: as `conv`, an output_padding that is not below the larger of stride and
+            dilation, or an output_size that cannot be.
 
     Cost:
         h * w * kh * kw * c_in * c_out/groups multiply-adds an image.
