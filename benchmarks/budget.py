@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -89,8 +90,9 @@ def step_slot(budget: Budget, kind: Kind, dataset: Dataset) -> Slot:
     def steps() -> Iterator[Any]:
         state = training.state
         for epoch in count():
-            for state, tally in training.course.run_epoch(state, empty_tally(), epoch, 0):
-                yield state.step, tally
+            for reached in training.course.run_epoch(state, empty_tally(), epoch, 0):
+                yield reached[0].step, reached[1]
+                state = reached[0]
 
     return slot(steps().__next__, (), budget.slot_seconds)
 
@@ -106,7 +108,7 @@ def time_steps(budget: Budget, dataset: Dataset) -> dict[str, Comparison]:
 
 
 def results(budget: Budget) -> dict[str, Any]:
-    """The record of a whole run, with a line to the terminal for each training and each time."""
+    """The record of a whole run, with a line to the terminal for each training."""
     keep_freed_memory()
     keep_compiled_programs()
     dataset = build_dataset(budget.config(KINDS[STANDARD], 0))
@@ -122,12 +124,12 @@ def results(budget: Budget) -> dict[str, Any]:
         {"name": name, **kind.cost(), "trainings": trainings[name], "step": times[name]._asdict()}
         for name, kind in KINDS.items()
     ]
-    data = {"name": dataset.name, "origin": dataset.origin}
-    data |= {"train": len(dataset.train.labels), "test": len(dataset.test.labels)}
+    counts = {name: len(getattr(dataset, name).labels) for name in ("train", "test")}
+    data = {"name": dataset.name, **counts}
     return {"epochs": budget.epochs, "data": data, "kinds": kinds}
 
 
-def finish(record: Mapping[str, Any], out: Any) -> int:
+def finish(record: Mapping[str, Any], out: Path) -> int:
     """Writes and shows a record; returns 1 where a time has to be discarded."""
     out.mkdir(parents=True, exist_ok=True)
     command = shlex.join(["python", "-m", "benchmarks.budget", *sys.argv[1:]])
@@ -150,6 +152,8 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=2, help="seeds 0 to N - 1")
     parser.add_argument("--seconds", type=float, default=0.5, help="length of a timed slot")
     given = parser.parse_args()
+    if given.seeds < 1 or given.epochs < 1:
+        parser.error(f"--seeds {given.seeds} --epochs {given.epochs}: both must be at least 1")
     limits = given.train_limit, given.test_limit
     seeds = range(given.seeds)
     budget = Budget(given.epochs, seeds, given.data, *limits, given.pairs, given.seconds)
