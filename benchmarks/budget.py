@@ -6,7 +6,7 @@ Every kind is trained by the recipe of configs/s9_quick.py, from each of the sam
 once, after its last epoch. Then the training steps are timed, each in interleaved pairs with that
 of the standard network (and that one with itself, which shows the noise of the clock). budget.json
 and budget.png go to the folder of results, and a table to the terminal. Exit code 1 where a time
-has to be discarded.
+has to be discarded; `--keep budget.json` times again and keeps the accuracies of that record.
 """
 
 import json
@@ -107,11 +107,8 @@ def time_steps(budget: Budget, dataset: Dataset) -> dict[str, Comparison]:
     return compared
 
 
-def results(budget: Budget) -> dict[str, Any]:
-    """The record of a whole run, with a line to the terminal for each training."""
-    keep_freed_memory()
-    keep_compiled_programs()
-    dataset = build_dataset(budget.config(KINDS[STANDARD], 0))
+def train_all(budget: Budget, dataset: Dataset) -> dict[str, list[dict[str, float]]]:
+    """The trainings of each kind, with a line to the terminal for each."""
     trainings = {name: [] for name in KINDS}
     for seed in budget.seeds:
         for name, kind in KINDS.items():
@@ -119,14 +116,32 @@ def results(budget: Budget) -> dict[str, Any]:
             trainings[name].append(trained)
             told = f"{trained['test_accuracy']:.2f} %, {trained['seconds']:.0f} s"
             print(f"seed {seed}, {name}: {told}", flush=True)
+    return trainings
+
+
+def results(budget: Budget, kept: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The record of a whole run; the trainings are those of the record `kept` where there is one.
+
+    Raises:
+        ValueError: that record is of another budget.
+    """
+    dataset = build_dataset(budget.config(KINDS[STANDARD], 0))
+    counts = {name: len(getattr(dataset, name).labels) for name in ("train", "test")}
+    made = {"epochs": budget.epochs, "data": {"name": dataset.name, **counts}}
+    if kept is None:
+        trainings = train_all(budget, dataset)
+    else:
+        trainings = {kind["name"]: kind["trainings"] for kind in kept["kinds"]}
+        if any(kept[name] != made[name] for name in made):
+            raise ValueError(
+                f"the record to keep is not of {made}; give the options it was made by"
+            )
     times = time_steps(budget, dataset)
     kinds = [
         {"name": name, **kind.cost(), "trainings": trainings[name], "step": times[name]._asdict()}
         for name, kind in KINDS.items()
     ]
-    counts = {name: len(getattr(dataset, name).labels) for name in ("train", "test")}
-    data = {"name": dataset.name, **counts}
-    return {"epochs": budget.epochs, "data": data, "kinds": kinds}
+    return {**made, "kinds": kinds}
 
 
 def finish(record: Mapping[str, Any], out: Path) -> int:
@@ -151,13 +166,17 @@ def main() -> int:
     parser.add_argument("--test-limit", type=int, default=5000, help="test images")
     parser.add_argument("--seeds", type=int, default=2, help="seeds 0 to N - 1")
     parser.add_argument("--seconds", type=float, default=0.5, help="length of a timed slot")
+    parser.add_argument("--keep", type=Path, help="a budget.json whose accuracies stay")
     given = parser.parse_args()
     if given.seeds < 1 or given.epochs < 1:
         parser.error(f"--seeds {given.seeds} --epochs {given.epochs}: both must be at least 1")
     limits = given.train_limit, given.test_limit
     seeds = range(given.seeds)
     budget = Budget(given.epochs, seeds, given.data, *limits, given.pairs, given.seconds)
-    return finish(results(budget), given.out)
+    keep_freed_memory()
+    keep_compiled_programs()
+    kept = json.loads(given.keep.read_text("utf-8")) if given.keep else None
+    return finish(results(budget, kept), given.out)
 
 
 if __name__ == "__main__":

@@ -185,6 +185,17 @@ def test_the_guide_says_what_came_of_the_claims():
         assert words in told, words
 
 
+def test_times_are_taken_again_and_accuracies_kept(monkeypatch):
+    kept, step = record(), Comparison(1.5, 1.4, 1.6, 8, 0.1, 0.15, 1.0, True)
+    few = budget.Budget(2, range(2), "shapes10", 9, 8, pairs=2, slot_seconds=0.01)
+    monkeypatch.setattr(budget, "time_steps", lambda *_: dict.fromkeys(KINDS, step))
+    again = budget.results(few, kept)
+    for old, new in zip(kept["kinds"], again["kinds"], strict=True):
+        assert new == {**old, "step": step._asdict()}
+    with pytest.raises(ValueError, match="the record to keep is not of"):
+        budget.results(few._replace(epochs=3), kept)
+
+
 @pytest.mark.slow
 def test_the_command_runs_from_end_to_end(tmp_path):
     small = ["--train-limit=70", "--test-limit=30", "--epochs=1", "--seeds=1"]
