@@ -1,0 +1,1 @@
+"""The same convolutions through several libraries: who agrees, differs, refuses, cannot say it."""
