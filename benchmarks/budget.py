@@ -6,7 +6,7 @@ Every kind is trained by the recipe of configs/s9_quick.py, from each of the sam
 once, after its last epoch. Then the training steps are timed, each in interleaved pairs with that
 of the standard network (and that one with itself, which shows the noise of the clock). budget.json
 and budget.png go to the folder of results, and a table to the terminal. Exit code 1 where a time
-has to be discarded.
+has to be discarded; `--keep budget.json` times again and keeps the accuracies of that record.
 """
 
 import json
@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -89,8 +90,9 @@ def step_slot(budget: Budget, kind: Kind, dataset: Dataset) -> Slot:
     def steps() -> Iterator[Any]:
         state = training.state
         for epoch in count():
-            for state, tally in training.course.run_epoch(state, empty_tally(), epoch, 0):
-                yield state.step, tally
+            for reached in training.course.run_epoch(state, empty_tally(), epoch, 0):
+                yield reached[0].step, reached[1]
+                state = reached[0]
 
     return slot(steps().__next__, (), budget.slot_seconds)
 
@@ -105,11 +107,8 @@ def time_steps(budget: Budget, dataset: Dataset) -> dict[str, Comparison]:
     return compared
 
 
-def results(budget: Budget) -> dict[str, Any]:
-    """The record of a whole run, with a line to the terminal for each training and each time."""
-    keep_freed_memory()
-    keep_compiled_programs()
-    dataset = build_dataset(budget.config(KINDS[STANDARD], 0))
+def train_all(budget: Budget, dataset: Dataset) -> dict[str, list[dict[str, float]]]:
+    """The trainings of each kind, with a line to the terminal for each."""
     trainings = {name: [] for name in KINDS}
     for seed in budget.seeds:
         for name, kind in KINDS.items():
@@ -117,17 +116,35 @@ def results(budget: Budget) -> dict[str, Any]:
             trainings[name].append(trained)
             told = f"{trained['test_accuracy']:.2f} %, {trained['seconds']:.0f} s"
             print(f"seed {seed}, {name}: {told}", flush=True)
+    return trainings
+
+
+def results(budget: Budget, kept: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The record of a whole run; the trainings are those of the record `kept` where there is one.
+
+    Raises:
+        ValueError: that record is of another budget.
+    """
+    dataset = build_dataset(budget.config(KINDS[STANDARD], 0))
+    counts = {name: len(getattr(dataset, name).labels) for name in ("train", "test")}
+    made = {"epochs": budget.epochs, "data": {"name": dataset.name, **counts}}
+    if kept is None:
+        trainings = train_all(budget, dataset)
+    else:
+        trainings = {kind["name"]: kind["trainings"] for kind in kept["kinds"]}
+        if any(kept[name] != made[name] for name in made):
+            raise ValueError(
+                f"the record to keep is not of {made}; give the options it was made by"
+            )
     times = time_steps(budget, dataset)
     kinds = [
         {"name": name, **kind.cost(), "trainings": trainings[name], "step": times[name]._asdict()}
         for name, kind in KINDS.items()
     ]
-    data = {"name": dataset.name, "origin": dataset.origin}
-    data |= {"train": len(dataset.train.labels), "test": len(dataset.test.labels)}
-    return {"epochs": budget.epochs, "data": data, "kinds": kinds}
+    return {**made, "kinds": kinds}
 
 
-def finish(record: Mapping[str, Any], out: Any) -> int:
+def finish(record: Mapping[str, Any], out: Path) -> int:
     """Writes and shows a record; returns 1 where a time has to be discarded."""
     out.mkdir(parents=True, exist_ok=True)
     command = shlex.join(["python", "-m", "benchmarks.budget", *sys.argv[1:]])
@@ -149,11 +166,17 @@ def main() -> int:
     parser.add_argument("--test-limit", type=int, default=5000, help="test images")
     parser.add_argument("--seeds", type=int, default=2, help="seeds 0 to N - 1")
     parser.add_argument("--seconds", type=float, default=0.5, help="length of a timed slot")
+    parser.add_argument("--keep", type=Path, help="a budget.json whose accuracies stay")
     given = parser.parse_args()
+    if given.seeds < 1 or given.epochs < 1:
+        parser.error(f"--seeds {given.seeds} --epochs {given.epochs}: both must be at least 1")
     limits = given.train_limit, given.test_limit
     seeds = range(given.seeds)
     budget = Budget(given.epochs, seeds, given.data, *limits, given.pairs, given.seconds)
-    return finish(results(budget), given.out)
+    keep_freed_memory()
+    keep_compiled_programs()
+    kept = json.loads(given.keep.read_text("utf-8")) if given.keep else None
+    return finish(results(budget, kept), given.out)
 
 
 if __name__ == "__main__":
