@@ -1,4 +1,4 @@
-"""Your own images: the network of s9.py, with a light hand for a small data set.
+"""Your own images: the network of s9.py, with weak augmentation, for a small data set.
 
     jaxconv train --config own_images --config.data.dir=DIR
 
@@ -16,7 +16,7 @@ def get_config() -> ConfigDict:
     config.epochs = 40  # passes over the training images; the schedule spans them all
     config.batch_size = 32  # images a step, in training and in evaluation
     config.weight_decay = 5e-4  # added to the gradient, before momentum, for every parameter
-    config.dropout_rate = 0.0  # at the end of each block
+    config.dropout_rate = 0.0  # share of activations dropped at the end of each block
     config.data.sources = ("folder",)  # the first one at hand is used
     config.augment.transforms = (  # the pipeline: (name, arguments) in order
         ("Affine", {"translate_px": (-4, 4), "border_mode": 4, "p": 1.0}),

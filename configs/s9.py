@@ -17,9 +17,9 @@ def get_config() -> ConfigDict:
     config.max_lr = 0.1  # peak learning rate; starts at 1/25 of it, ends at 1/250,000
     config.weight_decay = 1e-4  # added to the gradient, before momentum, for every parameter
     config.label_smoothing = 0.0  # share of the target spread over all classes, in training
-    config.dropout_rate = 0.1  # of the dropout that ends each block
+    config.dropout_rate = 0.1  # share of activations dropped at the end of each block
     config.dtype = "float32"  # of the convolutions: float32 or bfloat16
-    config.steps_per_call = config_dict.placeholder(int)  # steps a call; None: an epoch, on CPU 1
+    config.steps_per_call = config_dict.placeholder(int)  # steps in one compiled call; None: 1 on CPU, else an epoch
     config.shard_state = False  # whether devices share weights and optimizer, not the batch only
 
     config.model = ConfigDict()
@@ -39,7 +39,7 @@ def get_config() -> ConfigDict:
     config.data.test_limit = config_dict.placeholder(int)  # test images to use; None is all
 
     config.data.image_size = 32  # height and width in pixels; others than 32 for folder only
-    config.data.test_share = 0.2  # of each class, for testing, where a folder has no test/
+    config.data.test_share = 0.2  # share of each class kept for testing, without test/
 
     config.augment = ConfigDict()
     config.augment.engine = "device"  # what augments: jitted on the device, or on the host

@@ -17,7 +17,7 @@ def get_config() -> ConfigDict:
     config = s9.get_config()
     config.epochs = 5  # passes over the training images; the schedule spans them all
     config.batch_size = 64  # images a step, in training and in evaluation
-    config.dropout_rate = 0.0  # at the end of each block
+    config.dropout_rate = 0.0  # share of activations dropped at the end of each block
     config.data.download = False  # whether cifar10 may be downloaded; its host is slow
     config.data.train_limit = 12_800  # training images to use; None is all
     config.data.test_limit = 5_000  # test images to use; None is all

@@ -8,6 +8,7 @@ import sys
 OPTIONAL = (
     "albumentations",
     "array_record",
+    "beartype",
     "chex",
     "cv2",
     "filelock",

@@ -109,7 +109,7 @@ REFUSED = [
     ([("CoarseDropout", {"hole_width_range": (1.0, 3.0)})], "integers from 1 (pixels) or two frac"),
     ([("CoarseDropout", {"hole_width_range": (1, 3)})], "expected both in pixels or both as frac"),
     ([("CoarseDropout", {"fill": "white"})], "fill='white', expected one of 'random', "),
-    ([("Normalize", {"mean": (0.5, 1e308, 0.5)})], "mean=(0.5, 1e+308, 0.5), expected a number, or"),
+    ([("Normalize", {"mean": (0.5, 1e308, 0.5)})], "mean=(0.5, 1e+308, 0.5), expected a number, o"),
     ([("Normalize", {"max_pixel_value": 1e30})], "max_pixel_value=1e+30, expected a number within"),
     ([("Rotate", {"limit": (0, 10**30)})], "expected two numbers in order, or one number"),
     ([("RandomCrop", {"height": 10**400, "width": 3})], "expected an integer within"),

@@ -28,7 +28,7 @@ def test_the_core_works_where_what_extras_bring_is_blocked(tmp_path):
 def test_the_core_has_few_direct_dependencies():
     assert len(PROJECT["dependencies"]) <= 6
     names = {text.partition(">")[0].partition("=")[0] for text in PROJECT["dependencies"]}
-    assert names == {"jax", "flax", "numpy", "safetensors"}
+    assert names == {"jax", "flax", "jaxtyping", "numpy", "safetensors"}
 
 
 def test_a_missing_package_is_one_that_its_extra_brings():

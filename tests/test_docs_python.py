@@ -14,6 +14,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 from jaxconv import load_pretrained
 from jaxconv.interop.files import save_state_dict
@@ -43,6 +44,10 @@ def exported(tmp_path_factory):
     """A folder with the configs and with the files that `export` writes."""
     home = tmp_path_factory.mktemp("exported")
     (home / "configs").symlink_to(ROOT / "configs")
+    for number in range(6):  # photos/a/0.png and so on
+        (home / "photos" / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        image = Image.fromarray(np.full((40, 50, 3), 40 * number, np.uint8))
+        image.save(home / "photos" / "ab"[number % 2] / f"{number}.png")
     variables, _ = load_pretrained()
     save_state_dict(home / "s9_torch.safetensors", s9_state_dict(variables))
 

@@ -47,7 +47,7 @@ def test_each_part_is_done_and_told_in_a_line(tiny, tmp_path):
 
 def test_a_loss_that_is_not_finite_is_an_error(tiny, tmp_path):
     def bad_epoch(state, tally, epoch, done):
-        yield state, tally._replace(count=np.int32(8), bad_step=np.int32(1))
+        yield state, tally.replace(count=np.int32(8), bad_step=np.int32(1))
 
     said = []
     with pytest.raises(Diverged, match="the loss is not finite after a few steps; lower"):

@@ -216,7 +216,7 @@ def test_a_nan_is_named_by_its_step_within_a_step(device_run, tmp_path):
     def poisoned(state, tally, epoch, done):
         for state, tally in device_run.run_epoch(state, tally, epoch, done):  # noqa: B020
             seen.append(int(state.step))
-            yield state, tally._replace(bad_step=np.int32(3)) if state.step >= 4 else tally
+            yield state, tally.replace(bad_step=np.int32(3)) if state.step >= 4 else tally
 
     with pytest.raises(Diverged, match=r"the loss of step 3 is not finite.*checkpoint 3 is good"):
         device_run.but(run_epoch=poisoned).fit(tmp_path, rows=[])

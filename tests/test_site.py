@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from flax.traverse_util import flatten_dict
 
 import jaxconv
 from jaxconv import cli
@@ -45,6 +46,21 @@ def test_every_verb_and_every_field_is_in_the_reference(site):
     assert len(values) > 15
     told = text(site / "reference" / "config.html")
     assert [name for name in values if name not in told] == []
+
+
+def test_every_variable_of_s9net_has_its_name_in_pytorch(site):
+    variables, _ = jaxconv.load_pretrained()
+    told = text(site / "reference" / "interop.html")
+    names = ["/".join(path) for path in flatten_dict(variables)]
+    assert len(names) > 50
+    assert [name for name in names if name not in told] == []
+    assert "conv_block2.0.0.weight" in told
+
+
+def test_options_keep_their_two_dashes(site):
+    """Typography would make one long dash of them, which no shell takes."""
+    for page in site.rglob("*.html"):
+        assert re.findall(r"\u2013[a-z][\w-]*", text(page)) == [], page
 
 
 def test_a_reader_can_search_for_the_words_of_the_field(site):

@@ -84,7 +84,7 @@ def test_signals_lose_nothing(unbroken, start, tmp_path):
     first = start(tmp_path).until("starts at step 0").send(signal.SIGTERM)
     assert first.end() == 143
     assert first.errors.strip() == "SIGTERM: saving, then stopping (Ctrl-C again: at once)"
-    assert first.lines[-1].startswith("saved at step 1; to resume: python train.py --config configs")
+    assert first.lines[-1].startswith("saved at step 1; to resume: python train.py --config")
 
     second = start(tmp_path).until("epoch   2/4").send(signal.SIGINT)
     assert second.lines[2] == f"resumes at step 1 in {tmp_path}"

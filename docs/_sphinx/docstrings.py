@@ -7,10 +7,11 @@ documented, and the options of a module become its signature and a table with de
 
 import inspect
 import re
+from collections.abc import Iterable, Mapping
 
 from flax import linen as nn
 from flax import nnx
-from options import meanings, options_of, signature
+from options import Option, common_meanings, meanings, options_of, signature
 from sphinx.application import Sphinx
 
 SECTION = re.compile(r"^(Args|Returns|Raises|Attributes|Example|Cost|Source|Variables):$")
@@ -33,7 +34,13 @@ def process_docstring(app, what, name, obj, options, lines: list[str]) -> None:
 def process_signature(app, what, name, obj, options, given, returns):
     if is_module(obj):
         return signature(obj), None
-    return re.sub(r"<function (\w+)[^>]*>", r"\1", given) if given else given, returns
+    return plain(given), plain(returns)
+
+
+def plain(signature: str | None) -> str | None:
+    """Functions by their names, and arrays by the public name of their class."""
+    named = re.sub(r"<function (\w+)[^>]*>", r"\1", signature or "")
+    return named.replace("jaxlib._jax.Array", "jax.Array") or None
 
 
 def is_module(obj: object) -> bool:
@@ -77,12 +84,20 @@ def without_section(lines: list[str], title: str) -> list[str]:
 
 
 def option_table(module: type) -> list[str]:
-    told = meanings(module)
-    rows = ["", ".. list-table::", "   :header-rows: 1", "   :widths: 22 22 56", ""]
-    rows += ["   * - option", "     - default", "     - meaning"]
-    for option in options_of(module):
+    """The options that are the module's own; those that all convolutions share stand once a page."""
+    told, common = meanings(module), common_meanings(module)
+    own = [each for each in options_of(module) if common.get(each.name, "") != told.get(each.name)]
+    for option in own:
         if option.name not in told:
             raise ValueError(f"{module.__name__}.{option.name}: no docstring tells what it is")
+    rest = ["The other options are the `common ones <#common-options>`__.", ""] if common else []
+    return [*table(own, told), *rest]
+
+
+def table(options: Iterable[Option], told: Mapping[str, str]) -> list[str]:
+    rows = ["", ".. list-table::", "   :header-rows: 1", "   :widths: 22 22 56", ""]
+    rows += ["   * - option", "     - default", "     - meaning"]
+    for option in options:
         rows.append(f"   * - ``{option.name}``")
         rows.append(f"     - ``{option.text}``" if option.text else "     - required")
         rows.append(f"     - {escaped(told[option.name])}")

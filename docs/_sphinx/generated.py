@@ -3,6 +3,7 @@
 ```{config-fields}        every field of configs/s9.py: type, default, meaning, what it takes
 ```{configs}              the installed configs side by side
 ```{recipe-transforms}    the augmentation of configs/s9.py
+```{common-options} linen  the options that all convolution modules share; or nnx
 ```{verbs}                every verb: what it does, how it is called, its options
 ```{transforms}           the transforms of both engines, with their arguments and defaults
 ```{s9-names}             the names in a PyTorch state dict of S9Net
@@ -12,14 +13,17 @@ import argparse
 import ast
 import pprint
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from docstrings import escaped
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from flax.traverse_util import flatten_dict, unflatten_dict
+from options import common_meanings, options_of
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -30,6 +34,9 @@ from jaxconv.cli.config.fields import RULES, allows_none, field_paths, get_field
 from jaxconv.cli.config.file import load_config
 from jaxconv.cli.program import all_parsers
 from jaxconv.interop.torch import s9_state_dict
+from jaxconv.linen import convolutions as linen
+from jaxconv.linen.module import ConvModule
+from jaxconv.nnx import convolutions as nnx
 from jaxconv.weights.pretrained import load_pretrained
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +48,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
         "config-fields": ConfigFields,
         "configs": Configs,
         "recipe-transforms": RecipeTransforms,
+        "common-options": CommonOptions,
         "verbs": Verbs,
         "transforms": Transforms,
         "s9-names": S9Names,
@@ -91,7 +99,7 @@ class Configs(Generated):
         for name in field_paths(configs[0]):
             values = [get_field(config, name) for config in configs]
             if any(value != values[0] for value in values):
-                cells = map(transform_names if name == "augment.transforms" else shown, values)
+                cells = map(SHORT.get(name, shown), values)
                 yield from row(f"`{name}`", *cells)
 
 
@@ -104,10 +112,23 @@ class RecipeTransforms(Generated):
         yield "```"
 
 
+class CommonOptions(Generated):
+    """The options that the convolutions of `linen` or `nnx` share."""
+
+    required_arguments = 1
+
+    def lines(self) -> Iterator[str]:
+        told = common_meanings({"linen": linen.Conv, "nnx": nnx.Conv}[self.arguments[0]])
+        yield from row("option", "default", "meaning")
+        yield "|---|---|---|"
+        for option in options_of(ConvModule):  # NNX has the same defaults
+            yield from row(f"`{option.name}`", f"`{option.text}`", escaped(told[option.name]))
+
+
 class Verbs(Generated):
     def lines(self) -> Iterator[str]:
         for name, parser in all_parsers().items():
-            yield from (f"## {name}", "", parser.description, "")
+            yield from (f"## {name}", "", flags_as_code(parser.description), "")
             yield from ("```text", usage(name, parser), "```", "")
             yield from options(parser)
 
@@ -134,8 +155,9 @@ class S9Names(Generated):
         yield "|---|---|---|"
         arrays = flatten_dict(variables, sep="/")
         names = list(arrays)
-        # Each variable is filled with its own number, so that it can be told in the state dict.
-        filled = {name: np.full(arrays[name].shape, names.index(name)) for name in names}
+        # Each variable is filled with its own number, so that it can be told in the state dict. A
+        # float, since a state dict leaves integers out as counters.
+        filled = {name: np.full(arrays[name].shape, float(names.index(name))) for name in names}
         for name, array in s9_state_dict(unflatten_dict(filled, sep="/")).items():
             if name.endswith("num_batches_tracked"):
                 continue
@@ -151,6 +173,14 @@ def shown(value: object) -> str:
 
 def transform_names(transforms: Sequence[tuple[str, Any]]) -> str:
     return ", ".join(name for name, _ in transforms)
+
+
+def row_counts(rows: Sequence[Mapping[str, Any]] | None) -> str:
+    counts = Counter(row["conv"] for row in rows or ())
+    return ", ".join(f"{count} {conv}" for conv, count in counts.items()) or "None"
+
+
+SHORT = {"augment.transforms": transform_names, "model.rows": row_counts}
 
 
 def usage(name: str, parser: argparse.ArgumentParser) -> str:
@@ -173,6 +203,8 @@ def options(parser: argparse.ArgumentParser) -> Iterator[str]:
         value = action.metavar or "|".join(action.choices or ())
         value = "" if action.nargs == 0 else value
         name = max(action.option_strings, key=len, default="")
+        if not value and action.nargs != 0:
+            raise ValueError(f"{name}: nothing tells what its value is; give it a metavar")
         yield from row(code(f"{name} {value}".strip(), quote=False), sentence(action.help))
     if getattr(parser, "takes_fields", False):
         yield from row(
@@ -189,6 +221,11 @@ def code(value: object, *, quote: bool = True) -> str:
     return f"`{value!r}`" if quote else f"`{value}`"
 
 
+def flags_as_code(text: str | None) -> str:
+    """`--workdir` in backticks; as prose its two dashes would become a long one."""
+    return re.sub(r"(?<![`\w-])--[a-z][\w.-]*", r"`\g<0>`", text or "")
+
+
 def sentence(text: str | None) -> str:
-    text = (text or "").strip()
+    text = flags_as_code((text or "").strip())
     return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")

@@ -14,6 +14,8 @@ from flax import linen as nn
 from flax import nnx
 
 import jaxconv
+from jaxconv.linen.module import ConvModule as LinenModule
+from jaxconv.models.s9 import ROWS
 from jaxconv.nnx.module import ConvModule, HalfOptions, Options
 
 TOLD_NOWHERE = {  # by no function, as none has such an argument
@@ -21,7 +23,7 @@ TOLD_NOWHERE = {  # by no function, as none has such an argument
     "in_features": "channels of the input",
     "out_features": "channels of the output",
     "kernel_size": "pixels of the kernel; an int, or one for each axis of space",
-    "multiplier": "output channels of the depthwise half for each input channel",
+    "multiplier": "output channels of the depthwise convolution for each input channel",
     "mid_features": "channels between the halves; None for those of the output",
     "axes": "number of axes of space, 2 for images",
     "rngs": "random numbers of the initial weights",
@@ -41,6 +43,8 @@ class Option(NamedTuple):
             return ""
         if self.name == "kernel_init":
             return "torch_kernel_init"
+        if self.default is ROWS:
+            return "ROWS"
         return getattr(self.default, "__name__", None) or repr(self.default)
 
 
@@ -94,6 +98,15 @@ def meanings(module: type) -> dict[str, str]:
         told |= section(doc, "Args") | section(doc, "Attributes")
         told |= plain_entries(doc) if source in (HalfOptions, Options) else {}
     return told
+
+
+def common_meanings(module: type) -> dict[str, str]:
+    """What all convolution modules share; empty for a module of another kind."""
+    if module.__module__ == "jaxconv.linen.convolutions":
+        return section(LinenModule.__doc__ or "", "Attributes")
+    if module.__module__ == "jaxconv.nnx.convolutions":
+        return plain_entries(Options.__doc__ or "") | plain_entries(HalfOptions.__doc__ or "")
+    return {}
 
 
 def section(doc: str, title: str) -> dict[str, str]:

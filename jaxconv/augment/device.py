@@ -71,7 +71,7 @@ def make_device_augment(
         draws = sum(step.draws for step in steps)
         uniforms = jax.vmap(lambda key: jax.random.uniform(key, (draws,)), out_axes=1)(keys)
         for step in steps:
-            params = step.sample(uniforms[: step.draws], images.shape[1:3])
+            params = step.sample(uniforms[: step.draws], (images.shape[1], images.shape[2]))
             images = step.apply(params, images)
             uniforms = uniforms[step.draws :]
         return images.astype(jnp.float32)

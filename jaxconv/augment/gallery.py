@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxconv.augment.device import make_device_augment
@@ -40,7 +41,7 @@ def _augment_one(
 ) -> np.ndarray:
     if engine == "device":
         key = jax.random.fold_in(jax.random.key(seed), position)
-        (result,) = np.asarray(make_device_augment(pipeline)(key, image[None]))
+        (result,) = np.asarray(make_device_augment(pipeline)(key, jnp.asarray(image[None])))
     else:
         (result,) = make_host_augment(pipeline, seed=seed)(image[None], 0, [position])
     if any(step.name == "Normalize" for step in pipeline):

@@ -68,14 +68,14 @@ def make_host_augment(
 
     pool = ThreadPoolExecutor(workers, "augment") if workers else None
 
-    def augment(images: np.ndarray, epoch: int, indices: Sequence[int]) -> np.ndarray:
+    def augment(images: np.ndarray, epoch: int, indices: np.ndarray | Sequence[int]) -> np.ndarray:
         if len(images) == 0:
             raise ValueError("an empty batch: expected at least one image")
+        indices = np.asarray(indices)
         if pool is None:
             results = augment_part(images, epoch, indices)
         else:
             parts = np.array_split(np.arange(len(images)), workers)
-            indices = np.asarray(indices)
             tasks = [pool.submit(augment_part, images[at], epoch, indices[at]) for at in parts]
             results = [image for task in tasks for image in task.result()]
         shapes = {image.shape for image in results}

@@ -33,7 +33,7 @@ class AffineParams(NamedTuple):
     shift_y: jax.Array  # pixels, down
 
 
-NEUTRAL = AffineParams(rotate=0, scale_x=1, scale_y=1, shear_x=0, shear_y=0, shift_x=0, shift_y=0)
+NEUTRAL = {name: 1.0 if name in ("scale_x", "scale_y") else 0.0 for name in AffineParams._fields}
 
 
 def rotate(arguments: Mapping[str, Any]) -> DeviceTransform:
@@ -105,7 +105,9 @@ def warp_affine(
     warp = jax.vmap(partial(_warp_image, border_mode=border_mode, fill=fill))
 
     def warp_if_any(params: AffineParams, images: jax.Array) -> jax.Array:
-        moved = [(field != same).any() for field, same in zip(params, NEUTRAL, strict=True)]
+        moved = [
+            (field != same).any() for field, same in zip(params, NEUTRAL.values(), strict=True)
+        ]
         return lax.cond(jnp.stack(moved).any(), warp, lambda _, images: images, params, images)
 
     # XLA on CPU fuses what computes the images into the warp, and so computes it anew for each of
@@ -141,9 +143,11 @@ def _apply(arguments: Mapping[str, Any]):
 
 
 def _where_on(on: jax.Array, **drawn: jax.Array) -> AffineParams:
-    drawn = NEUTRAL._asdict() | drawn
-    fields = zip(drawn.values(), NEUTRAL, strict=True)
-    return AffineParams(*(jnp.where(on, value, jnp.float32(same)) for value, same in fields))
+    fields = {
+        name: jnp.where(on, drawn.get(name, same), jnp.float32(same))
+        for name, same in NEUTRAL.items()
+    }
+    return AffineParams(**fields)
 
 
 def _whole_shift(arguments: Mapping[str, Any], axis: str, size: int, uniform: jax.Array):

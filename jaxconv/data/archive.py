@@ -13,7 +13,7 @@ import tarfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -138,7 +138,7 @@ class _Bounded:
     behind the end for as long as the header says.
     """
 
-    def __init__(self, stream: BinaryIO, limit: int):
+    def __init__(self, stream: gzip.GzipFile, limit: int):
         self._stream, self._left = stream, limit
 
     def read(self, size: int) -> bytes:
@@ -154,11 +154,13 @@ def _read_members(path: Path, layout: Layout) -> dict[str, bytes]:
     # tarfile's own "r|gz" never looks at the checksum of the gzip stream; gzip does, at its end.
     with gzip.open(path) as unpacked:
         stream = _Bounded(unpacked, LARGEST_ARCHIVE_BYTES)
-        with tarfile.open(fileobj=stream, mode="r|") as tar:
+        # In this mode tarfile only reads, though its types ask for a whole file.
+        with tarfile.open(fileobj=cast(Any, stream), mode="r|") as tar:
             for count, member in enumerate(tar):
                 _check_member(member, count)
-                if member.isfile() and (name := wanted.get(member.name)):
-                    members[name] = tar.extractfile(member).read()
+                file = tar.extractfile(member)  # None for a folder
+                if file and (name := wanted.get(member.name)):
+                    members[name] = file.read()
         while stream.read(1 << 20):
             pass
     if missing := [name for name in layout.files if name not in members]:

@@ -28,9 +28,10 @@ log = logging.getLogger(__name__)
 def load_cifar10(
     *, data_dir: str | None, download: bool, cache_dir: str | Path | None = None
 ) -> Dataset:
-    """CIFAR-10 from the first of: decoded cache, archive, tfds directory, download.
+    """CIFAR-10 from an archive, a tfds directory or a download; decoded once, then from the cache.
 
-    A folder that was given must hold it even so, or a mistyped one would be used without a word.
+    Where there is a cache the images are read from it. A `data_dir` must hold the data even then, or
+    a mistyped one would pass unnoticed.
 
     Whatever the source, the order of the examples is that of the published archive, provided that
     the tfds directory was prepared from it.

@@ -73,8 +73,8 @@ class Dataset:
 def limit(dataset: Dataset, train_limit: int | None, test_limit: int | None) -> Dataset:
     """The same data set with only the first `train_limit` and `test_limit` examples.
 
-    None keeps a split whole. Both data sets of this project come in mixed order, so their
-    first examples are a fair sample of all.
+    None keeps a split whole. CIFAR-10, shapes10 and folders of images all come in mixed order, so
+    that their first examples are a fair sample of all.
 
     Raises:
         ValueError: a limit is not between 1 and the size of its split.
@@ -133,7 +133,8 @@ def first_available(loaders: Mapping[str, Callable[[], Dataset]]) -> Dataset:
     raise DataUnavailable(f"no data source is at hand: {'; '.join(map(str, missing))}")
 
 
-class Statistics(NamedTuple):
+@dataclass(frozen=True)
+class Statistics:
     """Of one split with values scaled to [0, 1]; the last five have one float for each channel."""
 
     count: int
@@ -199,7 +200,7 @@ def describe(dataset: Dataset) -> dict[str, object]:
         "train": len(dataset.train.labels),
         "test": len(dataset.test.labels),
         "class_names": list(dataset.class_names),
-        "labels_crc32": [zlib.crc32(np.ascontiguousarray(array)) for array in labels],
+        "labels_crc32": [zlib.crc32(np.ascontiguousarray(array).data) for array in labels],
     }
 
 
@@ -214,5 +215,5 @@ def fingerprint(dataset: Dataset) -> dict[str, object]:
 def _crc32(images: np.ndarray) -> int:
     crc32 = 0
     for start in range(0, len(images), 1024):
-        crc32 = zlib.crc32(np.ascontiguousarray(images[start : start + 1024]), crc32)
+        crc32 = zlib.crc32(np.ascontiguousarray(images[start : start + 1024]).data, crc32)
     return crc32

@@ -44,7 +44,7 @@ def check_reachable(url: str, *, timeout_s: float = 3.0) -> None:
     """
     parts = urlsplit(url)
     proxy = urllib.request.getproxies().get(parts.scheme)
-    if proxy and not urllib.request.proxy_bypass(parts.hostname):
+    if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
         parts = urlsplit(proxy if "//" in proxy else f"//{proxy}")
     address = (parts.hostname, parts.port or (80 if parts.scheme == "http" else 443))
     outcome: list[str] = []

@@ -43,7 +43,7 @@ def star(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     x, y = radius * np.cos(angle), radius * np.sin(angle)
     inner = np.float32(0.42)  # radius of the five notches between the points
     notch_x, notch_y = inner * np.cos(half), inner * np.sin(half)
-    edge = np.float32([notch_x - 1, notch_y])
+    edge = np.array([notch_x - 1, notch_y], np.float32)
     length = np.hypot(*edge)
     return ((x - 1) * edge[1] - y * edge[0]) / length
 

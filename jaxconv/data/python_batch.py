@@ -51,7 +51,7 @@ def _check_opcodes(content: bytes) -> None:
         if opcode.name not in allowed:
             raise ValueError(f"the pickle has the opcode {opcode.name}, which no batch needs")
         # Pickle's memo is an array: an index that no store before it accounts for is an attack.
-        if opcode.name.endswith("PUT") and argument > count:
+        if opcode.name.endswith("PUT") and (argument is None or argument > count):
             raise ValueError(f"the pickle asks for {argument} places of memory")
         tuples += opcode.name.startswith("TUPLE")
         if tuples > MOST_TUPLES or count > MOST_OPCODES:

@@ -11,10 +11,12 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import tensorflow_datasets as tfds
 from PIL import Image
 from tensorflow_datasets.core.download.checksums import UrlInfo
+from tensorflow_datasets.core.utils import Size
 from tqdm import tqdm
 
 from jaxconv.data.archive import CLASS_NAMES, LAYOUTS, read_archive
@@ -62,11 +64,12 @@ class Cifar10(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         self._archive = archive
         super().__init__(data_dir=data_dir)
 
-    @property
-    def url_infos(self) -> dict[str, UrlInfo]:
+    def _url_infos(self) -> dict[str, UrlInfo]:
         """What tfds checks the archive against, and the name under which it looks for it."""
         file = self._archive
-        return {file.url: UrlInfo(size=file.bytes, checksum=file.sha256, filename=file.name)}
+        return {file.url: UrlInfo(size=Size(file.bytes), checksum=file.sha256, filename=file.name)}
+
+    url_infos: Any = property(_url_infos)  # of an instance, where tfds has one of the class
 
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
@@ -86,8 +89,8 @@ class Cifar10(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def _split_generators(self, dl_manager: tfds.download.DownloadManager):
         train, test = read_archive(Path(dl_manager.download(self._archive.url)))
         return {
-            tfds.Split.TRAIN: self._generate_examples("train", train),
-            tfds.Split.TEST: self._generate_examples("test", test),
+            "train": self._generate_examples("train", train),
+            "test": self._generate_examples("test", test),
         }
 
     def _generate_examples(self, name: str, split: Split) -> Iterator[tuple[int, dict]]:

@@ -10,7 +10,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -117,8 +117,8 @@ def _read_example(record: bytes) -> tuple[bytes, np.ndarray, int]:
     """(id, image, label) of a tf.train.Example."""
     from tensorflow_datasets.proto import tf_example_pb2
 
-    parse = tf_example_pb2.Example.FromString  # pyright: ignore[reportAttributeAccessIssue]
-    fields = parse(record).features.feature
+    messages = cast(Any, tf_example_pb2)  # made when it is imported: no type tells what is in it
+    fields = messages.Example.FromString(record).features.feature
     (name,) = fields["id"].bytes_list.value
     (png,) = fields["image"].bytes_list.value
     (label,) = fields["label"].int64_list.value

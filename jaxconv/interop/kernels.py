@@ -4,9 +4,10 @@ from typing import Any
 
 import ml_dtypes  # noqa: F401  (its names become NumPy's: bfloat16 and the float8s)
 import numpy as np
+from jaxtyping import Shaped
 
 
-def kernel_from_torch(weight: Any) -> np.ndarray:
+def kernel_from_torch(weight: Any) -> Shaped[np.ndarray, "*size c_in c_out"]:
     """The weight of a convolution, transposed or not, as a kernel of this package.
 
     One permutation serves both: [o, c/groups, *size] becomes [*size, c/groups, o] for `conv`, and
@@ -32,7 +33,7 @@ def kernel_from_torch(weight: Any) -> np.ndarray:
     return from_torch_axes(array)
 
 
-def kernel_to_torch(kernel: Any) -> np.ndarray:
+def kernel_to_torch(kernel: Any) -> Shaped[np.ndarray, "c_out c_in *size"]:
     """The inverse of `kernel_from_torch`.
 
     Raises:

@@ -6,8 +6,8 @@ A tuple `kernel_size` decides the number of axes of space, one to three; an int 
 from collections.abc import Sequence
 from dataclasses import field
 
-import jax
 from flax import linen as nn
+from jaxtyping import Array, Num
 
 from jaxconv.linen.module import ConvModule, sizes_for
 from jaxconv.ops.arguments import IntOrPair
@@ -29,7 +29,7 @@ class Conv(ConvModule):
     groups: int = field(default=1, kw_only=True)
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Num[Array, "*b_space c_in"]) -> Num[Array, "*b_space_out c_out"]:
         require_channels(x.shape[-1], self.features, self.groups)
         size = sizes_for(self.kernel_size, x)
         shape = (*size, x.shape[-1] // self.groups, self.features)
@@ -43,7 +43,7 @@ class PointwiseConv(ConvModule):
     features: int
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Num[Array, "*b_space c_in"]) -> Num[Array, "*b_space_out c_out"]:
         require_channels(x.shape[-1], self.features)
         shape = (*sizes_for(1, x), x.shape[-1], self.features)
         return self.convolve(pointwise_conv, x, shape, self.features)
@@ -52,7 +52,8 @@ class PointwiseConv(ConvModule):
 class DepthwiseConv(ConvModule):
     """`depthwise_conv` with a learned kernel: [b, *space, c_in] -> [b, *space', features].
 
-    `features` is c_in times the multiplier; `multiplier` may be given in its place.
+    `features` is c_in times the multiplier; `multiplier` may be given in its place, and is 1 where
+    neither is.
     """
 
     features: int | None = None
@@ -61,7 +62,7 @@ class DepthwiseConv(ConvModule):
     multiplier: int | None = field(default=None, kw_only=True)
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Num[Array, "*b_space c_in"]) -> Num[Array, "*b_space_out c_out"]:
         features = depthwise_features(x.shape[-1], self.features, self.multiplier)
         shape = (*sizes_for(self.kernel_size, x), 1, features)
         return self.convolve(depthwise_conv, x, shape, features, dilation=self.dilation)
@@ -81,7 +82,7 @@ class DepthwiseSeparableConv(ConvModule):
     multiplier: int = field(default=1, kw_only=True)
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Num[Array, "*b_space c_in"]) -> Num[Array, "*b_space_out c_out"]:
         depthwise = DepthwiseConv(
             kernel_size=self.kernel_size,
             multiplier=self.multiplier,
@@ -107,7 +108,7 @@ class DilatedConv(ConvModule):
     groups: int = field(default=1, kw_only=True)
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Num[Array, "*b_space c_in"]) -> Num[Array, "*b_space_out c_out"]:
         require_channels(x.shape[-1], self.features, self.groups)
         size = sizes_for(self.kernel_size, x)
         shape = (*size, x.shape[-1] // self.groups, self.features)
@@ -127,7 +128,7 @@ class SpatiallySeparableConv(ConvModule):
     mid_features: int | None = field(default=None, kw_only=True)
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Num[Array, "*b_space c_in"]) -> Num[Array, "*b_space_out c_out"]:
         mid_features = self.features if self.mid_features is None else self.mid_features
         for factor in factors(sizes_for(self.kernel_size, x), self.stride, self.padding):
             x = Conv(
@@ -143,6 +144,12 @@ class TransposeConv(ConvModule):
     """`transpose_conv` with a learned kernel: [b, *space, c_in] -> [b, *space', features].
 
     `output_size`, the sizes of the output in space, may be given in the call, as in PyTorch.
+
+    Attributes:
+        stride: pixels of the output between what two neighbouring pixels of x write.
+        padding: pixels cropped from each border of the output, in every form that `Conv` takes.
+        padding_mode: "zeros" crops; another one adds what it crops to the pixels that `Conv` with
+            that mode reads there.
     """
 
     features: int
@@ -152,7 +159,9 @@ class TransposeConv(ConvModule):
     groups: int = field(default=1, kw_only=True)
 
     @nn.compact
-    def __call__(self, x: jax.Array, output_size: Sequence[int] | None = None) -> jax.Array:
+    def __call__(
+        self, x: Num[Array, "*b_space c_in"], output_size: Sequence[int] | None = None
+    ) -> Num[Array, "*b_space_out c_out"]:
         require_channels(x.shape[-1], self.features, self.groups)
         size = sizes_for(self.kernel_size, x)
         shape = (*size, self.features // self.groups, x.shape[-1])

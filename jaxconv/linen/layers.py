@@ -1,8 +1,8 @@
 """The layers between convolutions, with PyTorch's semantics: ReLU, BatchNorm, Dropout, pooling."""
 
-import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jaxtyping import Array, Float, Num, Shaped
 
 from jaxconv.ops.batch_norm import batch_norm
 from jaxconv.ops.dropout import dropout, require_rate
@@ -12,7 +12,7 @@ class ReLU(nn.Module):
     """max(x, 0), as a layer of its own so that a summary can name it."""
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Num[Array, "*shape"]) -> Num[Array, "*shape"]:
         return nn.relu(x)
 
 
@@ -20,7 +20,7 @@ class GlobalAvgPool(nn.Module):
     """Mean over space, accumulated in float32: [b, *space, c] -> [b, 1..., c]."""
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "b *space c"]) -> Float[Array, "b *ones c"]:
         wide = jnp.promote_types(x.dtype, jnp.float32)
         space = tuple(range(1, x.ndim - 1))
         return jnp.mean(x, axis=space, keepdims=True, dtype=wide).astype(x.dtype)
@@ -51,7 +51,9 @@ class BatchNorm(nn.Module):
     epsilon: float = 1e-5
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> jax.Array:
+    def __call__(
+        self, x: Float[Array, "b *space c"], *, train: bool, mask: Shaped[Array, " b"] | None = None
+    ) -> Float[Array, "b *space c"]:
         """Normalises x; the sums are in float32 at least, the output is of x's shape and dtype.
 
         Args:
@@ -102,7 +104,7 @@ class Dropout(nn.Module):
     rate: float = 0.1
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+    def __call__(self, x: Float[Array, "*shape"], *, train: bool) -> Float[Array, "*shape"]:
         """x of any shape, with or (where `train` is False) without dropout.
 
         Raises:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from flax.linen.dtypes import promote_dtype
+from jax.typing import DTypeLike
 
 from jaxconv.ops.arguments import IntOrPair
 from jaxconv.ops.padding import Padding
@@ -28,15 +29,16 @@ class ConvModule(nn.Module, kw_only=True):
         use_bias: adds a learned [features] to the output (of both halves where there are two).
         dtype: of the computation; None promotes x and the parameters together.
         param_dtype: of the parameters.
-        kernel_init: PyTorch's default, uniform in +-1/sqrt(fan_in).
+        kernel_init: draws a kernel; `torch_kernel_init` is PyTorch's default, uniform in
+            +-1/sqrt(fan_in), fan_in = taps * the last axis but one.
     """
 
     stride: IntOrPair = 1
     padding: Padding = 0
     padding_mode: str = "zeros"
     use_bias: bool = False
-    dtype: jnp.dtype | None = None
-    param_dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike | None = None
+    param_dtype: DTypeLike = jnp.float32
     kernel_init: Initializer = torch_kernel_init
 
     def convolve(

@@ -19,6 +19,7 @@ import numpy as np
 from flax import struct
 from jax import lax
 from jax.core import Tracer
+from jaxtyping import Array, Float
 
 from jaxconv.linen.layers import BatchNorm
 from jaxconv.models.live import between, inside, whole
@@ -29,15 +30,16 @@ from jaxconv.ops.window import Window, adjoint_kernel
 from jaxconv.ops.xla.primitives import convolve
 
 IMAGES_A_PIECE = 16
+Values = jax.Array | np.ndarray  # NumPy's while `fold` works, unless it is traced
 
 
 @struct.dataclass
 class FoldedBlock:
     """Arrays of one block."""
 
-    kernels: tuple[jax.Array, ...]  # [kh, kw, c/groups, o], of the network's dtype
-    constants: tuple[jax.Array | None, ...]  # [h, w, o] or [1, 1, o], to be added
-    weights: tuple[jax.Array, jax.Array] | None  # [c], [o]: input * first + ReLU * second
+    kernels: tuple[Values, ...]  # [kh, kw, c/groups, o], of the network's dtype
+    constants: tuple[Values | None, ...]  # [h, w, o] or [1, 1, o], to be added
+    weights: tuple[Values, Values] | None  # [c], [o]: input * first + ReLU * second
 
 
 @struct.dataclass
@@ -45,8 +47,8 @@ class Folded:
     """A network made ready by `fold`: arrays, and the plan that they fit."""
 
     blocks: tuple[FoldedBlock, ...]
-    head_kernel: jax.Array  # [c, num_classes]
-    head_bias: jax.Array  # [num_classes]
+    head_kernel: Values  # [c, num_classes]
+    head_bias: Values  # [num_classes]
     plan: Plan = struct.field(pytree_node=False)
 
 
@@ -127,8 +129,8 @@ def _require_kernels(variables: Mapping[str, Any], plan: Plan) -> None:
 class Affine(NamedTuple):
     """x = u*scale + shift, of each channel; no shift is zero."""
 
-    scale: jax.Array
-    shift: jax.Array | None
+    scale: Values
+    shift: Values | None
 
 
 def _batch_norm(params: Mapping[str, Any], stats: Mapping[str, Any], xp: ModuleType):
@@ -137,7 +139,7 @@ def _batch_norm(params: Mapping[str, Any], stats: Mapping[str, Any], xp: ModuleT
     return scale, params["bias"] - stats["mean"] * scale
 
 
-def _scaled(kernel: jax.Array, scale: jax.Array, groups: int, xp: ModuleType) -> jax.Array:
+def _scaled(kernel: Values, scale: Values, groups: int, xp: ModuleType) -> Values:
     """The kernel [kh, kw, c/groups, o] of inputs that are to be multiplied by scale [c]."""
     per_group = scale.reshape(groups, -1).T  # [c/groups, groups]
     return kernel * xp.repeat(per_group, kernel.shape[3] // groups, axis=1)[None, None]
@@ -145,11 +147,11 @@ def _scaled(kernel: jax.Array, scale: jax.Array, groups: int, xp: ModuleType) ->
 
 def _constant(
     layer: Layer,
-    kernel: jax.Array,
-    shift: jax.Array | None,
-    bias: jax.Array | None,
+    kernel: Values,
+    shift: Values | None,
+    bias: Values | None,
     xp: ModuleType,
-) -> jax.Array | None:
+) -> Values | None:
     """What the layer makes of `shift` [c] at every position, plus its bias: [h, w, o]."""
     bias = None if bias is None else bias[None, None]
     if shift is None:
@@ -163,7 +165,7 @@ def _constant(
     return constant if bias is None else constant + bias
 
 
-def infer(folded: Folded, images: jax.Array) -> jax.Array:
+def infer(folded: Folded, images: Float[Array, "b h w 3"]) -> Float[Array, "b classes"]:
     """The logits that `model.apply(variables, images, train=False)` gives, sooner.
 
     Differentiable in `images`. On a CPU a large batch is done in pieces that stay in its caches.
@@ -187,7 +189,7 @@ def infer(folded: Folded, images: jax.Array) -> jax.Array:
     return _in_pieces(partial(_logits, folded), images)
 
 
-def _logits(folded: Folded, images: jax.Array) -> jax.Array:
+def _logits(folded: Folded, images: Float[Array, "b h w 3"]) -> Float[Array, "b classes"]:
     blocks = folded.plan.blocks
     height, width = folded.plan.image_size
     everything = whole(height), whole(width)
@@ -203,7 +205,7 @@ def _run_block(block: Block, arrays: FoldedBlock, x: jax.Array) -> jax.Array:
     for layer, kernel, constant in zip(block.layers, arrays.kernels, arrays.constants, strict=True):
         if layer.border is not None:
             y = pad_border(y, layer.border.pairs, layer.border.mode)
-        y = convolve(y, kernel, _window(layer))
+        y = convolve(y, jnp.asarray(kernel), _window(layer))
         if constant is not None:
             y = (y + constant[None]).astype(y.dtype)
         y = _pick(y, layer.outputs, layer.live)

@@ -69,13 +69,13 @@ class LayerSummary(NamedTuple):
 def summarize(
     model: nn.Module, input_shape: Sequence[int], dtype: Any = jnp.float32
 ) -> list[LayerSummary]:
-    """The layers of ``model`` in the order of their calls.
+    """The layers of `model` in the order of their calls.
 
     A layer is a module that calls no other. A layer that is called twice has two rows; its
     parameters count in the first.
 
     Args:
-        model: any linen module called as ``model(images)`` or ``model(images, train=...)``.
+        model: any linen module called as `model(images)` or `model(images, train=...)`.
         input_shape: [h, w, c] of one image.
         dtype: of the images.
 

@@ -107,7 +107,7 @@ def _layer(layer: LayerSummary, live: Grids) -> Layer:
     assert options is not None
     assert kernel_shape is not None
     reads = _pairwise(partial(_reads, options), (0, 1))
-    size, border = layer.input_shape[:2], None
+    size, border = (layer.input_shape[0], layer.input_shape[1]), None
     inputs = None
     if layer.padding_mode != "zeros":
         # A border of the map's own pixels, made first: it reads all of them, and no zeros.
@@ -131,8 +131,9 @@ def _layer(layer: LayerSummary, live: Grids) -> Layer:
 
 
 def _reads(options: ConvOptions, axis: int) -> Reads:
-    kernel_size, stride, padding, dilation = (option[axis] for option in options[:4])
-    low, _ = _as_pair(padding)
+    kernel_size, stride = options.kernel_size[axis], options.stride[axis]
+    dilation = options.dilation[axis]
+    low, _ = _as_pair(options.padding[axis])
     if not options.transposed:
         return Reads(kernel_size, stride, low, dilation)
     return Reads(kernel_size, 1, dilation * (kernel_size - 1) - low, dilation, stride)

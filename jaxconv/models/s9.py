@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from flax.core import FrozenDict
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, Shaped
 
 from jaxconv.linen.convolutions import (
     Conv,
@@ -41,11 +42,13 @@ class Block(nn.Module):
 
     row: Row
     dropout_rate: float
-    dtype: jnp.dtype
+    dtype: DTypeLike
     width: float = 1
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None) -> jax.Array:
+    def __call__(
+        self, x: Float[Array, "b h w c"], *, train: bool, mask: Shaped[Array, " b"] | None
+    ) -> Float[Array, "b h_out w_out c_out"]:
         row = self.row
         features = max(round(row.features * self.width), 1)
         options: dict[str, Any] = {"padding": 1, **row.options}
@@ -62,7 +65,10 @@ class Block(nn.Module):
 
 
 class S9Net(nn.Module):
-    """The network of the guide, for 32x32 RGB images; any size from 32x32 up works.
+    """The network of the guide, for 32x32 RGB images. Other sizes work from 13x13 up.
+
+    The last map has 1x1 pixels for images from 13 to 20, 2x2 to 28, 3x3 to 36; below 13 it would
+    have none. Tables of other rows have other limits.
 
     Blocks `block1` to `block12`, then global average pooling and the 1x1 convolution `head`.
 
@@ -88,7 +94,7 @@ class S9Net(nn.Module):
 
     num_classes: int = 10
     dropout_rate: float = 0.1
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
     rows: Sequence[Row] = ROWS
     width: float = 1
 
@@ -98,8 +104,12 @@ class S9Net(nn.Module):
 
     @nn.compact
     def __call__(
-        self, images: jax.Array, *, train: bool, mask: jax.Array | None = None
-    ) -> jax.Array:
+        self,
+        images: Float[Array, "b h w 3"],
+        *,
+        train: bool,
+        mask: Shaped[Array, " b"] | None = None,
+    ) -> Float[Array, "b classes"]:
         """Returns logits [b, num_classes], float32.
 
         Args:

@@ -17,7 +17,7 @@ NOTHING: Span = (inf, -inf)
 class View(NamedTuple):
     """The spans of a map's positions, for an image without borders.
 
-    Position ``len(spans)*q + r`` sees the pixels ``shift*q + spans[r]``, for every integer q. Only
+    Position `len(spans)*q + r` sees the pixels `shift*q + spans[r]`, for every integer q. Only
     transposed convolutions make positions differ, so that there is more than one span.
     """
 
@@ -51,7 +51,7 @@ PIXELS = View(shift=1, spans=((0, 0),))
 def window(
     view: View, *, kernel_size: int, stride: int = 1, padding: int = 0, dilation: int = 1
 ) -> View:
-    """After a window that reads positions ``o*stride + i*dilation - padding``.
+    """After a window that reads positions `o*stride + i*dilation - padding`.
 
     >>> window(PIXELS, kernel_size=3, stride=2, padding=1, dilation=2)
     View(shift=2, spans=((-1, 3),))
@@ -63,7 +63,7 @@ def window(
 
 
 def spread(view: View, stride: int) -> View:
-    """After ``stride - 1`` zeros were put between positions: the start of a transposed window."""
+    """After `stride - 1` zeros were put between positions: the start of a transposed window."""
     gap = (NOTHING,) * (stride - 1)
     return View(view.shift, tuple(part for span in view.spans for part in (span, *gap)))
 

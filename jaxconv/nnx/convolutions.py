@@ -6,8 +6,8 @@ A tuple `kernel_size` decides the number of axes of space, one to three; an int 
 from collections.abc import Sequence
 from typing import Unpack
 
-import jax
 from flax import nnx
+from jaxtyping import Array, Num
 
 from jaxconv.nnx.module import ConvModule, HalfOptions, Options, image_kernel, static
 from jaxconv.ops.arguments import IntOrPair
@@ -47,7 +47,7 @@ class Conv(ConvModule):
         self.dilation = static(dilation)
         self.groups = groups
 
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Num[Array, "*b_space c_in"]) -> Num[Array, "*b_space_out c_out"]:
         return self.convolve(conv, x, dilation=self.dilation, groups=self.groups)
 
 
@@ -70,14 +70,15 @@ class PointwiseConv(ConvModule):
         shape = (*image_kernel((1,) * axes), in_features, out_features)
         super().__init__(shape, out_features, rngs=rngs, **options)
 
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Num[Array, "*b_space c_in"]) -> Num[Array, "*b_space_out c_out"]:
         return self.convolve(pointwise_conv, x)
 
 
 class DepthwiseConv(ConvModule):
     """`depthwise_conv` with a learned kernel: [b, *space, c] -> [b, *space', out_features].
 
-    `out_features` is in_features times the multiplier; `multiplier` may be given in its place.
+    `out_features` is in_features times the multiplier; `multiplier` may be given in its place, and
+    is 1 where neither is.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class DepthwiseConv(ConvModule):
         super().__init__(shape, out_features, rngs=rngs, **options)
         self.dilation = static(dilation)
 
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Num[Array, "*b_space c_in"]) -> Num[Array, "*b_space_out c_out"]:
         return self.convolve(depthwise_conv, x, dilation=self.dilation)
 
 
@@ -142,7 +143,7 @@ class DepthwiseSeparableConv(nnx.Module):
             **options,
         )
 
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Num[Array, "*b_space c_in"]) -> Num[Array, "*b_space_out c_out"]:
         return self.pointwise(self.depthwise(x))
 
 
@@ -166,7 +167,7 @@ class DilatedConv(ConvModule):
         self.dilation = static(dilation)
         self.groups = groups
 
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Num[Array, "*b_space c_in"]) -> Num[Array, "*b_space_out c_out"]:
         return self.convolve(dilated_conv, x, dilation=self.dilation, groups=self.groups)
 
 
@@ -208,7 +209,7 @@ class SpatiallySeparableConv(nnx.Module):
             setattr(self, name, made)
             in_features = features
 
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Num[Array, "*b_space c_in"]) -> Num[Array, "*b_space_out c_out"]:
         for factor in (self.depth, self.column, self.row):
             x = x if factor is None else factor(x)
         return x
@@ -218,6 +219,12 @@ class TransposeConv(ConvModule):
     """`transpose_conv` with a learned kernel: [b, *space, c] -> [b, *space', out_features].
 
     `output_size`, the sizes of the output in space, may be given in the call, as in PyTorch.
+
+    Args:
+        stride: pixels of the output between what two neighbouring pixels of x write.
+        padding: pixels cropped from each border of the output, in every form that `Conv` takes.
+        padding_mode: "zeros" crops; another one adds what it crops to the pixels that `Conv` with
+            that mode reads there.
     """
 
     def __init__(
@@ -239,7 +246,9 @@ class TransposeConv(ConvModule):
         self.dilation = static(dilation)
         self.groups = groups
 
-    def __call__(self, x: jax.Array, output_size: Sequence[int] | None = None) -> jax.Array:
+    def __call__(
+        self, x: Num[Array, "*b_space c_in"], output_size: Sequence[int] | None = None
+    ) -> Num[Array, "*b_space_out c_out"]:
         return self.convolve(
             transpose_conv,
             x,

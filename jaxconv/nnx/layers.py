@@ -1,8 +1,8 @@
 """BatchNorm and Dropout with PyTorch's semantics, as Flax NNX modules."""
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Array, Float, Shaped
 
 from jaxconv.ops.batch_norm import batch_norm
 from jaxconv.ops.dropout import dropout, require_rate
@@ -49,11 +49,11 @@ class BatchNorm(nnx.Module):
 
     def __call__(
         self,
-        x: jax.Array,
+        x: Float[Array, "b *space c"],
         use_running_average: bool | None = None,
         *,
-        mask: jax.Array | None = None,
-    ) -> jax.Array:
+        mask: Shaped[Array, " b"] | None = None,
+    ) -> Float[Array, "b *space c"]:
         """Normalises x [b, *space, c]; in training it updates the running statistics.
 
         Args:
@@ -118,8 +118,12 @@ class Dropout(nnx.Module):
         self.rngs = nnx.data(None) if rngs is None else rngs.dropout.fork()
 
     def __call__(
-        self, x: jax.Array, *, deterministic: bool | None = None, rngs: nnx.Rngs | None = None
-    ) -> jax.Array:
+        self,
+        x: Float[Array, "*shape"],
+        *,
+        deterministic: bool | None = None,
+        rngs: nnx.Rngs | None = None,
+    ) -> Float[Array, "*shape"]:
         """x of any shape, with or without dropout.
 
         Raises:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 from flax.nnx.nn.dtypes import promote_dtype
+from jax.typing import DTypeLike
 
 from jaxconv.ops.arguments import IntOrPair
 from jaxconv.ops.padding import Padding
@@ -21,23 +22,24 @@ from jaxconv.ops.parameters import (
 class HalfOptions(TypedDict, total=False):
     """Options of every module, which both halves of a separable convolution take over.
 
-    use_bias: adds a learned [out_features] to the output; False.
-    dtype: of the computation; None, the default, promotes x and the parameters together.
-    param_dtype: of the parameters; float32.
-    kernel_init: PyTorch's default, uniform in +-1/sqrt(fan_in).
+    use_bias: adds a learned [out_features] to the output, before the one rounding.
+    dtype: of the computation; None promotes x and the parameters together.
+    param_dtype: of the parameters.
+    kernel_init: draws a kernel; `torch_kernel_init` is PyTorch's default, uniform in
+        +-1/sqrt(fan_in), fan_in = taps * the last axis but one.
     """
 
     use_bias: bool
-    dtype: jnp.dtype | None
-    param_dtype: jnp.dtype
+    dtype: DTypeLike | None
+    param_dtype: DTypeLike
     kernel_init: Initializer
 
 
 class Options(HalfOptions, total=False):
     """Options of every module.
 
-    stride: pixels between reads, as in the function of the same name; 1.
-    padding: pixels at each border; an int (0), one or (low, high) an axis, "same" or "valid".
+    stride: pixels between reads, as in the function of the same name.
+    padding: pixels at each border; an int, one or (low, high) an axis, "same" or "valid".
     padding_mode: what the border holds: "zeros", "reflect", "replicate" or "circular".
     """
 
@@ -62,8 +64,8 @@ class ConvModule(nnx.Module):
         padding: Padding = 0,
         padding_mode: str = "zeros",
         use_bias: bool = False,
-        dtype: jnp.dtype | None = None,
-        param_dtype: jnp.dtype = jnp.float32,
+        dtype: DTypeLike | None = None,
+        param_dtype: DTypeLike = jnp.float32,
         kernel_init: Initializer = torch_kernel_init,
     ):
         self.kernel = nnx.Param(kernel_init(rngs.params(), tuple(kernel_shape), param_dtype))

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, Shaped
 
 from jaxconv.linen import convolutions as linen
 from jaxconv.models.rows import Row
@@ -33,7 +34,7 @@ class Block(nnx.Module):
         out_features: int,
         *,
         dropout_rate: float,
-        dtype: jnp.dtype,
+        dtype: DTypeLike,
         rngs: nnx.Rngs,
     ):
         options = {"padding": 1, **row.options}
@@ -42,7 +43,9 @@ class Block(nnx.Module):
         self.dropout = Dropout(dropout_rate, rngs=rngs)
         self.residual = row.residual
 
-    def __call__(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
+    def __call__(
+        self, x: Float[Array, "b h w c"], mask: Shaped[Array, " b"] | None
+    ) -> Float[Array, "b h_out w_out c_out"]:
         y = self.conv(x)
         if self.residual and y.shape != x.shape:
             raise ValueError(
@@ -54,7 +57,10 @@ class Block(nnx.Module):
 
 
 class S9Net(nnx.Module):
-    """The network of the guide, for 32x32 RGB images; any size from 32x32 up works.
+    """The network of the guide, for 32x32 RGB images. Other sizes work from 13x13 up.
+
+    The last map has 1x1 pixels for images from 13 to 20, 2x2 to 28, 3x3 to 36; below 13 it would
+    have none. Tables of other rows have other limits.
 
     Its parts have the names of the Linen network's, so that `set_variables` takes the variables of
     one: those that `jaxconv.load_pretrained()` or a run has, or `s9_variables` brings from PyTorch.
@@ -77,7 +83,7 @@ class S9Net(nnx.Module):
         self,
         num_classes: int = 10,
         dropout_rate: float = 0.1,
-        dtype: jnp.dtype = jnp.float32,
+        dtype: DTypeLike = jnp.float32,
         *,
         rows: Sequence[Row] = ROWS,
         width: float = 1,
@@ -96,7 +102,9 @@ class S9Net(nnx.Module):
             c = features
         self.head = ours.PointwiseConv(c, num_classes, dtype=dtype, rngs=rngs)
 
-    def __call__(self, images: jax.Array, *, mask: jax.Array | None = None) -> jax.Array:
+    def __call__(
+        self, images: Float[Array, "b h w 3"], *, mask: Shaped[Array, " b"] | None = None
+    ) -> Float[Array, "b classes"]:
         """Returns logits [b, num_classes], float32.
 
         Args:

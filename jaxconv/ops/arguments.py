@@ -88,7 +88,8 @@ def transpose_window(
     """The window of a transposed convolution of x [b, *space, c] with kernel [*taps, o/groups, c].
 
     Raises:
-        ValueError: as `conv_window`, or `output_padding` is not below stride or dilation.
+        ValueError: as `conv_window`, or `output_padding` is not below the larger of stride and
+            dilation.
     """
     axes = _check_arrays(x, kernel)
     stride = per_axis(stride, "stride", axes=axes, minimum=1)

@@ -4,23 +4,24 @@ from math import prod
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Shaped
 
 from jaxconv.ops.xla.sums import sum_over_pixels, wide
 from jaxconv.ops.xla.types import vary_alike
 
 
 def batch_norm(
-    x: jax.Array,
-    scale: jax.Array,
-    bias: jax.Array,
-    mean: jax.Array,
-    var: jax.Array,
+    x: Float[Array, "b *space c"],
+    scale: Float[Array, " c"],
+    bias: Float[Array, " c"],
+    mean: Float[Array, " c"],
+    var: Float[Array, " c"],
     *,
     train: bool,
-    mask: jax.Array | None = None,
+    mask: Shaped[Array, " b"] | None = None,
     momentum: float = 0.9,
     epsilon: float = 1e-5,
-) -> tuple[jax.Array, jax.Array, jax.Array]:
+) -> tuple[Float[Array, "b *space c"], Float[Array, " c"], Float[Array, " c"]]:
     """torch.nn.BatchNorm1d, 2d and 3d as a pure function.
 
         y = (x - m) / sqrt(v + epsilon) * scale + bias
@@ -89,7 +90,9 @@ def _examples(kept, x):
     return jax.lax.expand_dims(kept, range(1, x.ndim))
 
 
-def batch_statistics(x: jax.Array, kept: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+def batch_statistics(
+    x: Float[Array, "b *space c"], kept: Bool[Array, " b"]
+) -> tuple[Float[Array, " c"], Float[Array, " c"], Float[Array, ""]]:
     """Mean [c], biased variance [c] and number of values a channel, of x [b, *space, c].
 
     `kept` [b], boolean, names the examples that count; the values of others enter no arithmetic.

@@ -1,6 +1,6 @@
 """The depthwise separable convolution: each channel filtered alone, then a 1x1 mix of them."""
 
-import jax
+from jaxtyping import Array, Num
 
 from jaxconv.ops.arguments import IntOrPair
 from jaxconv.ops.padding import Padding
@@ -9,15 +9,15 @@ from jaxconv.ops.standard import conv
 
 
 def depthwise_conv(
-    x: jax.Array,
-    kernel: jax.Array,
+    x: Num[Array, "*b_space c_in"],
+    kernel: Num[Array, "*taps 1 c_out"],
     *,
     stride: IntOrPair = 1,
     padding: Padding = 0,
     dilation: IntOrPair = 1,
     padding_mode: str = "zeros",
-    bias: jax.Array | None = None,
-) -> jax.Array:
+    bias: Num[Array, " c_out"] | None = None,
+) -> Num[Array, "*b_space_out c_out"]:
     """Filters every input channel with kernels of its own: groups = c_in.
 
         y[b, h, w, o] = bias[o] + sum over i, j of kernel[i, j, 0, o]
@@ -67,18 +67,18 @@ def depthwise_conv(
 
 
 def depthwise_separable_conv(
-    x: jax.Array,
-    depthwise_kernel: jax.Array,
-    pointwise_kernel: jax.Array,
+    x: Num[Array, "*b_space c_in"],
+    depthwise_kernel: Num[Array, "*taps 1 c_mid"],
+    pointwise_kernel: Num[Array, "*ones c_mid c_out"],
     *,
     stride: IntOrPair = 1,
     padding: Padding = 0,
     dilation: IntOrPair = 1,
     pointwise_padding: Padding = 0,
     padding_mode: str = "zeros",
-    depthwise_bias: jax.Array | None = None,
-    bias: jax.Array | None = None,
-) -> jax.Array:
+    depthwise_bias: Num[Array, " c_mid"] | None = None,
+    bias: Num[Array, " c_out"] | None = None,
+) -> Num[Array, "*b_space_out c_out"]:
     """`depthwise_conv`, then `pointwise_conv`: a convolution with far fewer parameters.
 
         y = pointwise_conv(depthwise_conv(x, depthwise_kernel), pointwise_kernel)
@@ -92,7 +92,8 @@ def depthwise_separable_conv(
         pointwise_kernel: [1, 1, c_in*m, c_out] for an image, dtype of x.
         stride, padding, dilation, padding_mode: of the depthwise half, as in `conv`.
         pointwise_padding: pixels of zeros around what the depthwise half gave.
-        depthwise_bias, bias: [c_in*m] and [c_out], of the two halves.
+        depthwise_bias: [c_in*m], of the depthwise half; dtype of x.
+        bias: [c_out], of the pointwise half; dtype of x.
 
     Returns:
         [b, *space', c_out] of the dtype of x, h' as in `conv` plus 2*pointwise_padding.

@@ -1,6 +1,6 @@
 """The dilated (atrous) convolution: taps apart, so that the same kernel sees further."""
 
-import jax
+from jaxtyping import Array, Num
 
 from jaxconv.ops.arguments import IntOrPair
 from jaxconv.ops.padding import Padding
@@ -8,16 +8,16 @@ from jaxconv.ops.standard import conv
 
 
 def dilated_conv(
-    x: jax.Array,
-    kernel: jax.Array,
+    x: Num[Array, "*b_space c_in"],
+    kernel: Num[Array, "*taps c_in_per_group c_out"],
     *,
     dilation: IntOrPair = 2,
     stride: IntOrPair = 1,
     padding: Padding = 0,
     groups: int = 1,
     padding_mode: str = "zeros",
-    bias: jax.Array | None = None,
-) -> jax.Array:
+    bias: Num[Array, " c_out"] | None = None,
+) -> Num[Array, "*b_space_out c_out"]:
     """Atrous convolution: the kernel's taps lie `dilation` pixels apart.
 
         y[b, h, w, o] = bias[o] + sum over i, j, c of kernel[i, j, c, o]

@@ -2,9 +2,12 @@
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Key, UInt32
 
 
-def dropout(x: jax.Array, key: jax.Array, rate: float) -> jax.Array:
+def dropout(
+    x: Float[Array, "*shape"], key: Key[Array, ""] | UInt32[Array, "..."], rate: float
+) -> Float[Array, "*shape"]:
     """x with each element zeroed with probability `rate`, and the rest scaled by 1/(1 - rate).
 
     The mask comes from a counter hash of the element's index, not from jax.random: it costs one
@@ -56,7 +59,7 @@ _masked = jax.custom_vjp(_masked, nondiff_argnums=(2,))
 _masked.defvjp(_masked_forward, _masked_backward)
 
 
-def hash_bits(shape: tuple[int, ...], words: jax.Array) -> jax.Array:
+def hash_bits(shape: tuple[int, ...], words: UInt32[Array, " 2"]) -> UInt32[Array, "..."]:
     """Uniform uint32 of `shape` from two seed words: a mixed counter, cheap enough to recompute.
 
     The mixing steps are those of the 32-bit hash "lowbias32" (Wellons, 2018), applied twice with a

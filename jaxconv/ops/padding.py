@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from operator import index
+from typing import TypeGuard, cast
 
 import jax
 import jax.numpy as jnp
@@ -48,23 +49,25 @@ def padding_pairs(
             raise ValueError(f"{name} must be below 2**31, got {padding!r}")
         return pairs
     try:
-        return tuple((n, n) for n in per_axis(padding, name, axes=axes, minimum=0))
+        ints = cast(int, padding)  # or `per_axis` says what is wrong with it
+        return tuple((n, n) for n in per_axis(ints, name, axes=axes, minimum=0))
     except ValueError as error:
         if "must be an int" not in str(error):
             raise
         raise ValueError(f"{error}; (low, high) an axis, 'same' and 'valid' will do too") from None
 
 
-def _is_pairs(padding, axes):
+def _is_pairs(padding: Padding, axes: int) -> TypeGuard[Sequence[Sequence[int]]]:
     """Whether it is one (low, high) of ints for each axis."""
     if isinstance(padding, str) or not isinstance(padding, Sequence) or len(padding) != axes:
         return False
-    pairs = [isinstance(pair, Sequence) and not isinstance(pair, str) for pair in padding]
-    ints = all(pairs) and all(
-        len(pair) == 2 and all(hasattr(n, "__index__") and not isinstance(n, bool) for n in pair)
+    return all(
+        isinstance(pair, Sequence)
+        and not isinstance(pair, str)
+        and len(pair) == 2
+        and all(hasattr(n, "__index__") and not isinstance(n, bool) for n in pair)
         for pair in padding
     )
-    return ints
 
 
 def check_mode(mode: str) -> None:

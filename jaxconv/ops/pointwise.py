@@ -1,6 +1,6 @@
 """The pointwise (1x1) convolution: mixes channels, one pixel at a time."""
 
-import jax
+from jaxtyping import Array, Num
 
 from jaxconv.ops.arguments import IntOrPair
 from jaxconv.ops.padding import Padding
@@ -8,14 +8,14 @@ from jaxconv.ops.standard import conv
 
 
 def pointwise_conv(
-    x: jax.Array,
-    kernel: jax.Array,
+    x: Num[Array, "*b_space c_in"],
+    kernel: Num[Array, "*ones c_in c_out"],
     *,
     stride: IntOrPair = 1,
     padding: Padding = 0,
     padding_mode: str = "zeros",
-    bias: jax.Array | None = None,
-) -> jax.Array:
+    bias: Num[Array, " c_out"] | None = None,
+) -> Num[Array, "*b_space_out c_out"]:
     """1x1 convolution: combines the channels of each pixel, to more or fewer of them.
 
         y[b, h, w, o] = bias[o] + sum over c of kernel[0, 0, c, o]
@@ -26,7 +26,9 @@ def pointwise_conv(
     Args:
         x: [b, *space, c_in], numbers; b may be 0, or left out.
         kernel: [1, 1, c_in, c_out] for an image, one 1 an axis of space, dtype of x.
-        stride, padding, padding_mode: as in `conv` (zeros around give zeros, or the bias).
+        stride: pixels between reads, as in `conv`.
+        padding: pixels at each border, as in `conv`; of zeros they become zeros, or the bias.
+        padding_mode: as in `conv`.
         bias: [c_out], dtype of x.
 
     Returns:

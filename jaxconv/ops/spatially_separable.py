@@ -1,6 +1,6 @@
 """The spatially separable convolution: a column, then a row, instead of a square."""
 
-import jax
+from jaxtyping import Array, Num
 
 from jaxconv.ops.arguments import IntOrPair
 from jaxconv.ops.geometry import per_axis
@@ -9,15 +9,15 @@ from jaxconv.ops.standard import conv
 
 
 def spatially_separable_conv(
-    x: jax.Array,
-    *kernels: jax.Array,
-    column_kernel: jax.Array | None = None,
-    row_kernel: jax.Array | None = None,
+    x: Num[Array, "*b_space c_in"],
+    *kernels: Num[Array, "... _ _"],
+    column_kernel: Num[Array, "kh 1 c_in c_mid"] | None = None,
+    row_kernel: Num[Array, "1 kw c_mid c_out"] | None = None,
     stride: IntOrPair = 1,
     padding: Padding = 0,
     padding_mode: str = "zeros",
-    bias: jax.Array | None = None,
-) -> jax.Array:
+    bias: Num[Array, " c_out"] | None = None,
+) -> Num[Array, "*b_space_out c_out"]:
     """Convolves along one axis of space after the other: with a column, then with a row.
 
         y[b, h, w, o] = bias[o]

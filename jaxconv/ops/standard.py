@@ -1,6 +1,6 @@
 """The standard convolution: every output channel reads every input channel of its group."""
 
-import jax
+from jaxtyping import Array, Num
 
 from jaxconv.ops.apply import convolve_with_bias
 from jaxconv.ops.arguments import IntOrPair, check_bias, conv_window, with_batch
@@ -8,16 +8,16 @@ from jaxconv.ops.padding import Padding, check_mode, pad_border
 
 
 def conv(
-    x: jax.Array,
-    kernel: jax.Array,
+    x: Num[Array, "*b_space c_in"],
+    kernel: Num[Array, "*taps c_in_per_group c_out"],
     *,
     stride: IntOrPair = 1,
     padding: Padding = 0,
     dilation: IntOrPair = 1,
     groups: int = 1,
     padding_mode: str = "zeros",
-    bias: jax.Array | None = None,
-) -> jax.Array:
+    bias: Num[Array, " c_out"] | None = None,
+) -> Num[Array, "*b_space_out c_out"]:
     """Convolution over one, two or three axes of space, with all of PyTorch's options.
 
         y[b, h, w, o] = bias[o] + sum over i, j, c of kernel[i, j, c, o]
@@ -40,7 +40,7 @@ def conv(
         padding_mode: what the border holds: "zeros"; "reflect", x mirrored at its outermost pixel
             (padding below the size); "replicate", that pixel; "circular", x from its other end
             (padding up to the size).
-        bias: [c_out], dtype of x.
+        bias: [c_out], dtype of x; added before the one rounding, while sums are at least float32.
 
     Returns:
         [b, *space', c_out] of the dtype of x, accumulated in at least float32, with

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-import jax
+from jaxtyping import Array, Num
 
 from jaxconv.ops.apply import convolve_with_bias, with_bias
 from jaxconv.ops.arguments import IntOrPair, check_bias, transpose_window, with_batch
@@ -13,8 +13,8 @@ from jaxconv.ops.xla.sums import wide
 
 
 def transpose_conv(
-    x: jax.Array,
-    kernel: jax.Array,
+    x: Num[Array, "*b_space c_in"],
+    kernel: Num[Array, "*taps c_out_per_group c_in"],
     *,
     stride: IntOrPair = 1,
     padding: Padding = 0,
@@ -23,8 +23,8 @@ def transpose_conv(
     groups: int = 1,
     output_size: Sequence[int] | None = None,
     padding_mode: str = "zeros",
-    bias: jax.Array | None = None,
-) -> jax.Array:
+    bias: Num[Array, " c_out"] | None = None,
+) -> Num[Array, "*b_space_out c_out"]:
     """Transposed convolution (deconvolution) with PyTorch's options, all of them together.
 
         y[b, h*stride + i*dilation - padding, w*stride + j*dilation - padding, o] +=
@@ -41,14 +41,15 @@ def transpose_conv(
         stride: output pixels between spreads, at least 1; an int or one an axis, as all below.
         padding: pixels cropped from each border of the output, at least 0; in every form that
             `conv` takes.
-        output_padding: pixels more at the bottom and right, below max(stride, dilation). They
-            choose among the input sizes that one strided convolution maps to the same output.
+        output_padding: pixels more at the bottom and right, below the larger of stride and
+            dilation. They choose among the input sizes that one strided convolution maps to the same output.
         dilation: pixels between taps, at least 1.
         groups: independent channel groups; divides c_in and c_out.
         output_size: the sizes of the output in space, instead of output_padding: at most
             stride - 1 more than without.
         padding_mode: "zeros" crops; with "reflect", "replicate" and "circular" what is spread into
-            the border is added to the pixels that `conv` with that mode reads there.
+            the border is added to the pixels that `conv` with that mode reads there. Its limits hold for
+            the output: padding below h' for "reflect", up to h' for "circular".
         bias: [c_out], dtype of x.
 
     Returns:
@@ -56,8 +57,8 @@ def transpose_conv(
         h' = (h - 1)*stride - 2*padding + dilation*(kh - 1) + output_padding + 1.
 
     Raises:
-        ValueError: as `conv`, an output_padding that is not below stride or dilation, or an
-            output_size that cannot be.
+        ValueError: as `conv`, an output_padding that is not below the larger of stride and dilation,
+            or an output_size that cannot be.
 
     Cost:
         h * w * kh * kw * c_in * c_out/groups multiply-adds an image.

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from jaxconv.ops.geometry import Pair, effective_kernel_size
@@ -71,7 +72,7 @@ def output_space(window: Window, input_space: Ints, kernel_space: Ints) -> Ints:
     return tuple(sizes)
 
 
-def adjoint_kernel(kernel: jax.Array, groups: int) -> jax.Array:
+def adjoint_kernel(kernel: jax.Array | np.ndarray, groups: int) -> jax.Array:
     """[*taps, c/groups, o] flipped in space, in and out channels exchanged within each group."""
     *taps, c, o = kernel.shape
     axes = range(len(taps))

@@ -2,6 +2,7 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -17,8 +18,8 @@ class DeviceError(JaxconvError):
     exit_code = 2
 
 
-def require_devices() -> list[jax.Device]:
-    """The devices of the backend that JAX chose or `JAX_PLATFORMS` asks for; at least one.
+def require_devices() -> list[Any]:
+    """The `jax.Device`s of the backend that JAX chose or `JAX_PLATFORMS` asks for; at least one.
 
     What is compiled for them from now on is kept for the next start; see `keep_compiled_programs`.
 
@@ -31,7 +32,7 @@ def require_devices() -> list[jax.Device]:
     except (AssertionError, RuntimeError) as error:  # it asserts where a plugin is not installed
         reason = " ".join(str(error).split()) or "its plugin is not installed"
         raise DeviceError(
-            f"JAX_PLATFORMS={jax.config.jax_platforms}: no such device here ({reason}); "
+            f"JAX_PLATFORMS={_setting('jax_platforms')}: no such device here ({reason}); "
             "unset it, or install jaxconv[cuda12] on a machine with an NVIDIA GPU"
         ) from error
 
@@ -42,7 +43,7 @@ def keep_compiled_programs() -> None:
     `JAX_COMPILATION_CACHE_DIR` names another folder, `JAX_ENABLE_COMPILATION_CACHE=0` keeps none.
     """
     folder = default_cache_dir("compiled")
-    if jax.config.jax_compilation_cache_dir is not None or folder is None:
+    if _setting("jax_compilation_cache_dir") is not None or folder is None:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -52,6 +53,10 @@ def keep_compiled_programs() -> None:
     jax.config.update("jax_compilation_cache_max_size", MOST_COMPILED_BYTES)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     jax.config.update("jax_compilation_cache_dir", str(folder))
+
+
+def _setting(name: str) -> Any:
+    return getattr(jax.config, name)  # whose type does not list them
 
 
 def is_first_process() -> bool:

@@ -62,6 +62,8 @@ def join(
     local_devices = None
     if coordinator is None:
         coordinator, processes, process, local_devices = _slurm()
+    elif processes is None or process is None:
+        raise JobError("a coordinator needs the number of processes and which of them this is")
     own = Facts(process, processes, facts or {})
     call_roll(coordinator, own, load=load, start_seconds=start_seconds)
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
@@ -96,6 +98,8 @@ def _slurm() -> tuple[str, int, int, list[int]]:
         )
         nodes = os.environ["SLURM_STEP_NODELIST"]
         first = re.match(r"([^\[,]+)(?:\[([^],-]+))?", nodes)  # of node[001-004],other
+        if first is None:
+            raise ValueError(f"SLURM_STEP_NODELIST={nodes!r}")
         host = first[1] + (first[2] or "")
     except (KeyError, TypeError, ValueError) as error:
         raise JobError(

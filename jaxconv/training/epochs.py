@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import struct
 
 from jaxconv.training.keys import run_keys
 from jaxconv.training.objective import Sums
@@ -16,7 +16,8 @@ from jaxconv.training.step import TrainState
 PADDING = -1
 
 
-class Tally(NamedTuple):
+@struct.dataclass
+class Tally:
     """Sums over the steps of an epoch so far."""
 
     loss_sum: jax.Array  # [] float32
@@ -98,7 +99,8 @@ def make_device_epoch(
             return one_step(state, tally, rows[0], images, labels, epoch_key)
 
         def body(i, carry):
-            return one_step(*carry, rows[i], images, labels, epoch_key)
+            state, tally = carry
+            return one_step(state, tally, rows[i], images, labels, epoch_key)
 
         return jax.lax.fori_loop(0, steps, body, (state, tally))
 

@@ -2,12 +2,17 @@
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Integer, Num, Shaped
 
-Sums = dict[str, jax.Array]
+Sums = dict[str, Num[Array, ""]]
 
 
 def classification_sums(
-    logits: jax.Array, labels: jax.Array, mask: jax.Array, *, label_smoothing: float = 0.0
+    logits: Float[Array, "b k"],
+    labels: Integer[Array, " b"],
+    mask: Shaped[Array, " b"],
+    *,
+    label_smoothing: float = 0.0,
 ) -> Sums:
     """Sums over the examples with mask 1; divide by `count` for means.
 
@@ -33,7 +38,7 @@ def classification_sums(
     }
 
 
-def mean_loss(sums: Sums) -> jax.Array:
+def mean_loss(sums: Sums) -> Float[Array, ""]:
     """Mean loss over the counted examples; 0 where there are none."""
     return sums["loss_sum"] / jnp.maximum(sums["count"], 1)
 

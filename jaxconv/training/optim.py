@@ -1,5 +1,7 @@
 """SGD as PyTorch runs it under OneCycleLR: learning rate and momentum cycle against each other."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import optax
 
@@ -10,8 +12,10 @@ def cosine_cycle(
     """A half cosine from `start` to `peak`, then another to `end`, as OneCycleLR places them.
 
     Args:
-        total_steps: steps of the run, N >= 1; the value at step N - 1 is `end`, and stays so.
-        start, peak, end: values at step 0, at step rise*N - 1, at step N - 1.
+        total_steps: steps of the run, N >= 1.
+        start: value at step 0.
+        peak: value at step rise*N - 1.
+        end: value at step N - 1 and after it.
         rise: share of the steps spent between `start` and `peak`.
 
     Source: Smith and Topin, "Super-convergence" (2018); torch.optim.lr_scheduler.OneCycleLR.
@@ -49,7 +53,7 @@ def one_cycle_sgd(
     return optax.chain(optax.add_decayed_weights(weight_decay), sgd)
 
 
-def current_rates(opt_state: optax.OptState) -> dict[str, float]:
+def current_rates(opt_state: Any) -> dict[str, float]:
     """`lr` and `momentum` of the last step, from the state of `one_cycle_sgd`."""
     rates = opt_state[1].hyperparams
     return {"lr": float(rates["learning_rate"]), "momentum": float(rates["momentum"])}

@@ -54,10 +54,10 @@ class AllDevices(OneDevice):
     Args:
         shard_state: whether each array of the state is split over the devices too, along its
             longest axis that divides by their number, instead of lying on each of them whole.
-        devices: those to use, all of them unless given.
+        devices: `jax.Device`s to use, all of them unless given.
     """
 
-    def __init__(self, *, shard_state: bool = False, devices: Sequence[jax.Device] | None = None):
+    def __init__(self, *, shard_state: bool = False, devices: Sequence[Any] | None = None):
         shape = (len(devices or jax.devices()),)
         # Explicit axes, the default, would put shardings into the types of all arrays.
         self.mesh = jax.make_mesh(shape, (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
@@ -72,7 +72,8 @@ class AllDevices(OneDevice):
 
     def part(self, rows):
         places = self._split.addressable_devices_indices_map(rows.shape).values()
-        return np.concatenate([rows[place] for place in sorted(places, key=_start)])
+        known = [place for place in places if place is not None]
+        return np.concatenate([rows[place] for place in sorted(known, key=_start)])
 
     def batch(self, part):
         def put(array):

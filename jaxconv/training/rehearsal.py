@@ -7,6 +7,7 @@ import collections
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import jax
 import numpy as np
@@ -15,6 +16,8 @@ from jaxconv.training.checkpoint import CheckpointError, Checkpoints
 from jaxconv.training.epochs import RunEpoch, empty_tally
 from jaxconv.training.loop import Diverged, Progress, go_on
 from jaxconv.training.step import TrainState
+
+T = TypeVar("T")
 
 
 def rehearse(
@@ -75,7 +78,7 @@ def _save_and_restore(progress: Progress, test_accuracy: float, directory: Path)
     return sum(file.stat().st_size for file in directory.rglob("*") if file.is_file())
 
 
-def _timed(function: Callable) -> tuple[float, object]:
+def _timed(function: Callable[[], T]) -> tuple[float, T]:
     started = time.perf_counter()
     result = jax.block_until_ready(function())
     return time.perf_counter() - started, result

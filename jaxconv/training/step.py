@@ -2,12 +2,13 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 import optax
 from flax import linen as nn
+from jaxtyping import Array, Float, Int32, Key, Shaped
 
 from jaxconv.training.objective import Sums, classification_sums, mean_loss
 
@@ -17,7 +18,7 @@ Batch = dict[str, jax.Array]
 class TrainState(NamedTuple):
     """All that training changes, arrays only."""
 
-    step: jax.Array  # [] int32, steps done
+    step: Int32[Array, ""]  # steps done
     params: Any
     batch_stats: Any
     opt_state: optax.OptState
@@ -38,7 +39,9 @@ def init_train_state(
     return TrainState(jnp.zeros((), jnp.int32), params, batch_stats, tx.init(params))
 
 
-def identity_augment(keys: jax.Array, images: jax.Array) -> jax.Array:
+def identity_augment(
+    keys: Key[Array, " b"], images: Shaped[Array, "b h w c"]
+) -> Shaped[Array, "b h w c"]:
     """Images as they are: the augmentation of batches that were augmented on the host."""
     return images
 
@@ -46,10 +49,10 @@ def identity_augment(keys: jax.Array, images: jax.Array) -> jax.Array:
 def make_train_step(
     model: nn.Module,
     tx: optax.GradientTransformation,
-    augment: Callable[[jax.Array, jax.Array], jax.Array],
+    augment: Callable[[Key[Array, " b"], Shaped[Array, "b h w c"]], Shaped[Array, "b h2 w2 c"]],
     *,
     label_smoothing: float = 0.0,
-) -> Callable[[TrainState, Batch, jax.Array], tuple[TrainState, Sums]]:
+) -> Callable[[TrainState, Batch, Key[Array, ""]], tuple[TrainState, Sums]]:
     """Returns `train_step(state, batch, key) -> (state, metrics)`, jitted; `state` is donated.
 
     Args:
@@ -97,13 +100,18 @@ def make_train_step(
     return jax.jit(train_step, donate_argnums=0)
 
 
-Logits = Callable[[Any, jax.Array], jax.Array]
+Logits = Callable[[Any, Float[Array, "b h w c"]], Float[Array, "b k"]]
 """(variables, images that the model takes) -> logits [b, k]: a model's inference."""
 
 
 def applied(model: nn.Module) -> Logits:
     """Inference as the model itself does it: running statistics, no dropout."""
-    return lambda variables, images: model.apply(variables, images, train=False)
+
+    def logits(variables: Any, images: jax.Array) -> jax.Array:
+        found = model.apply(variables, images, train=False)
+        return cast(jax.Array, found)  # `apply` returns a pair only where something is mutable
+
+    return logits
 
 
 def make_eval_step(
@@ -128,10 +136,12 @@ def make_eval_step(
 
 def make_predict_step(
     model: nn.Module, normalize: Callable[[jax.Array], jax.Array] = lambda images: images
-) -> Callable[[TrainState, jax.Array], jax.Array]:
+) -> Callable[[TrainState, Shaped[Array, "b h w c"]], Float[Array, "b k"]]:
     """Returns `predict_step(state, images) -> probabilities [b, k]`, jitted, float32."""
 
+    logits_of = applied(model)
+
     def predict_step(state, images):
-        return jax.nn.softmax(model.apply(state.variables, normalize(images), train=False))
+        return jax.nn.softmax(logits_of(state.variables, normalize(images)))
 
     return jax.jit(predict_step)

@@ -51,12 +51,13 @@ def animate_parser(verb: str, words: str) -> OneLineParser:
     from jaxconv.animation.film import RATE
 
     parser = plain_parser(verb, words)
-    parser.add_argument("variant", metavar="VARIANT", help=", ".join(VARIANTS))
+    parser.add_argument("variant", metavar="VARIANT", help=f"one of {', '.join(VARIANTS)}")
     add_size_flags(parser, explain_options())
-    parser.add_argument("--fps", type=float, default=RATE, help=f"steps a second; default {RATE:g}")
+    words = f"steps a second; default {RATE:g}"
+    parser.add_argument("--fps", metavar="RATE", type=float, default=RATE, help=words)
     film, png = path_named("--out", ".gif", ".mp4"), path_named("--still", ".png")
     parser.add_argument("--out", metavar="FILE", type=film, help="a film; default VARIANT.gif")
-    words = "first, middle, last step; default none"
+    words = "a picture of the first, the middle and the last step; default none"
     parser.add_argument("--still", metavar="FILE.png", type=png, help=words)
     return parser
 

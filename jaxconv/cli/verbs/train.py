@@ -26,12 +26,12 @@ from jaxconv.runs.signals import StopRequest
 
 MORE = """
 Without --workdir the run is kept in runs/NAME, NAME being that of the config. The same command
-resumes it. With --dry-run nothing is kept: the program is compiled and does a little
-of everything, to see that it works.
+resumes it. With --dry-run it is compiled and tried for a few steps, to see that it works;
+nothing is kept.
 
-With 130 after Ctrl-C, 143 after SIGTERM and 129 after SIGHUP everything is saved. A second Ctrl-C
-does not wait for the step under way: 130, and the last checkpoint is kept. Of several processes
-each ends with 143 where another one was told to stop, and with 3 where another one is gone.
+The exit code is 130 after Ctrl-C, 143 after SIGTERM and 129 after SIGHUP, with everything saved.
+After a second Ctrl-C it ends at once, with 130, and the last checkpoint is kept. Of several
+processes each ends with 143 where another one was told to stop, and with 3 where one is gone.
 """
 KEPT = "what the last checkpoint holds is kept"
 
@@ -44,7 +44,7 @@ def train_parser(verb: str, words: str) -> OneLineParser:
     parser.add_argument(
         "--workdir", metavar="DIR", type=folder, help="where the run is kept; see above"
     )
-    words = "compiles, does a little of everything, keeps nothing; default off"
+    words = "compiles, tries a few steps of training and saving, keeps nothing; default off"
     parser.add_argument("--dry-run", action="store_true", help=words)
     words = "writes event files to DIR/tensorboard, without TensorFlow; default off"
     parser.add_argument("--tensorboard", action="store_true", help=words)

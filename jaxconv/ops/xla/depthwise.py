@@ -1,8 +1,10 @@
 """Channels that do not mix: one multiply-add for each tap, over all channels at once."""
 
 from collections.abc import Iterator
+from functools import reduce
 from itertools import product
 from math import prod
+from operator import add
 
 import jax
 import jax.numpy as jnp
@@ -53,7 +55,8 @@ def depthwise(x: jax.Array, kernel: jax.Array, window: Window, dtype: jnp.dtype)
     flat = flat.reshape(prod(taps), *[1] * (x.ndim - 1), -1).astype(wide(x.dtype))
     repeated = jnp.repeat(x, multiplier, axis=-1) if multiplier > 1 else x
     parts = _taps(repeated, window, tuple(taps))
-    total = sum(part.astype(flat.dtype) * row for part, row in zip(parts, flat, strict=True))
+    terms = (part.astype(flat.dtype) * row for part, row in zip(parts, flat, strict=True))
+    total = reduce(add, terms)
     if per_group > 1:
         total = total.reshape(*total.shape[:-1], window.groups, per_group).sum(axis=-1)
     return total.astype(dtype)

@@ -22,6 +22,7 @@ from jaxconv.ops.xla.types import by_batch, result_type, vary_alike, whole
 
 convolve_p = Primitive("convolve")
 kernel_gradient_p = Primitive("convolve_kernel_gradient")
+_PRECISION = "jax_default_matmul_precision"  # a setting, which the type of jax.config does not list
 
 
 def convolve(
@@ -55,7 +56,7 @@ def input_gradient(
 
 
 def _context():
-    return {"precision": jax.config.jax_default_matmul_precision, "marker": marker()}
+    return {"precision": getattr(jax.config, _PRECISION), "marker": marker()}
 
 
 @convolve_p.def_abstract_eval
