@@ -82,6 +82,10 @@ def test_the_page_counts_and_groups():
     assert "### jaxconv" not in text
 
 
+def test_places_in_a_row_are_written_by_their_ends():
+    assert page.runs([0, 1, 2, 3, 5, 7, 8]) == "0 to 3, 5, 7, 8"
+
+
 def test_a_page_without_its_marks_is_refused():
     with pytest.raises(ValueError, match="needs the lines"):
         page.written("nothing", [], {})

@@ -7,7 +7,6 @@ from pathlib import Path
 
 _JAX = ("jax==0.10.2", "jaxlib==0.10.2", "numpy==2.4.6")
 _FLAX = (*_JAX, "flax==0.12.8", "safetensors==0.8.0")
-_TORCH = (*_JAX, "torch==2.13.0")
 
 # peer: (its name on the page, the package whose version stands beside it, what is installed)
 PEERS = {
@@ -17,8 +16,8 @@ PEERS = {
     "equinox": ("Equinox", "equinox", (*_JAX, "equinox==0.13.8")),
     "haiku": ("Haiku", "dm-haiku", (*_JAX, "dm-haiku==0.0.17")),
     "keras": ("Keras on JAX", "keras", (*_JAX, "keras==3.15.1")),
-    "torchax": ("torchax", "torchax", (*_TORCH, "torchax==0.0.13")),
-    "torch2jax": ("torch2jax", "torch2jax", (*_TORCH, "torch2jax==0.1.0")),
+    "torchax": ("torchax", "torchax", (*_JAX, "torch==2.12.0", "torchax==0.0.13")),
+    "torch2jax": ("torch2jax", "torch2jax", (*_JAX, "torch==2.13.0", "torch2jax==0.1.0")),
 }
 
 

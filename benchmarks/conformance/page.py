@@ -82,8 +82,20 @@ def listed(cases: Sequence[Case]) -> str:
     for name, of in kinds.items():
         function, bracket, place = name.partition("[")
         if bracket:
-            by_function[function, ", ".join(of)].append(place.rstrip("]"))
+            by_function[function, ", ".join(of)].append(int(place.rstrip("]")))
         else:
             alone.append(f"`{name}`")
-    found = [f"`{f}[{', '.join(places)}]` in {of}" for (f, of), places in by_function.items()]
+    found = [f"`{f}[{runs(places)}]` in {of}" for (f, of), places in by_function.items()]
     return "; ".join([*found, *alone]) + "."
+
+
+def runs(places: Sequence[int]) -> str:
+    """Numbers in order, three or more in a row by their ends: 0 to 9, 12."""
+    found = []
+    for place in places:
+        if found and place == found[-1][-1] + 1:
+            found[-1].append(place)
+        else:
+            found.append([place])
+    parts = [f"{r[0]} to {r[-1]}" if len(r) > 2 else ", ".join(map(str, r)) for r in found]
+    return ", ".join(parts)

@@ -31,6 +31,7 @@ def function(case):
             "dilation_rate": case.per_axis("dilation", 1),
             "use_bias": bias is not None,
             "data_format": "channels_last",
+            "kernel_initializer": "zeros",  # random ones are floats
             "dtype": str(x.dtype),
         }
         if case.transposed:

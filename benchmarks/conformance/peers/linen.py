@@ -7,6 +7,7 @@ from benchmarks.conformance.peers.common import (
     channels_first,
     channels_last,
     kernel_of,
+    layer_dtype,
     spread_padding,
 )
 
@@ -23,7 +24,7 @@ def function(case):
             "kernel_dilation": case.per_axis("dilation", 1),
             "use_bias": bias is not None,
             "dtype": x.dtype,
-            "param_dtype": x.dtype,
+            "param_dtype": layer_dtype(x),
         }
         if case.transposed:
             layer = nn.ConvTranspose(
