@@ -176,7 +176,11 @@ def main() -> int:
     keep_freed_memory()
     keep_compiled_programs()
     kept = json.loads(given.keep.read_text("utf-8")) if given.keep else None
-    return finish(results(budget, kept), given.out)
+    try:
+        record = results(budget, kept)
+    except ValueError as error:  # of images that there are, or of the record to keep
+        parser.error(str(error))
+    return finish(record, given.out)
 
 
 if __name__ == "__main__":
