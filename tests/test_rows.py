@@ -80,8 +80,8 @@ def test_rows_that_do_not_fit_are_refused_in_one_line(rows, words):
         ([{"conv": "Conv", "features": 3, "residual": 1}], "row 1: residual must be true or"),
         ([{"conv": "Conv", "features": 3, "options": 2}], "row 1: options must be an object"),
         (
-            [{"conv": "DilatedConv", "features": 3, "options": {"groups": 3}}],
-            "row 1: DilatedConv has no option 'groups', but kernel_size, stride, padding",
+            [{"conv": "DilatedConv", "features": 3, "options": {"output_padding": 1}}],
+            "row 1: DilatedConv has no option 'output_padding', but kernel_size, stride",
         ),
     ],
 )

@@ -40,6 +40,7 @@ class BatchNorm(nn.Module):
         epsilon: added to the variance.
 
     Example:
+        >>> import jax, jax.numpy as jnp
         >>> x = jnp.ones((8, 4, 4, 3))
         >>> variables = BatchNorm().init(jax.random.key(0), x, train=True)
         >>> y, updated = BatchNorm().apply(variables, x, train=True, mutable=["batch_stats"])
@@ -96,6 +97,7 @@ class Dropout(nn.Module):
         rate: in [0, 1), resolved to 2**-32.
 
     Example:
+        >>> import jax, jax.numpy as jnp
         >>> y = Dropout(0.5).apply({}, jnp.ones(8), train=True, rngs={"dropout": jax.random.key(0)})
         >>> sorted(set(y.tolist()))
         [0.0, 2.0]
