@@ -271,7 +271,9 @@ FILE_FLAGS = ("--out", "--still", "--safetensors", "--torch", "--stablehlo")
 def test_the_page_of_exit_codes_has_those_that_help_names():
     table = re.findall(r"^\| (\d+) \|", PAGES["docs/reference/exit_codes.md"], re.MULTILINE)
     help_of_train = all_parsers()["train"].format_help()
-    named = re.findall(r"\b(\d|1[2-4]\d)\b", help_of_train[help_of_train.index("The exit code is") :])
+    named = re.findall(
+        r"\b(\d|1[2-4]\d)\b", help_of_train[help_of_train.index("The exit code is") :]
+    )
     assert len(named) > 6
     assert sorted(set(named) - set(table)) == []
     assert sorted(table, key=int) == table
