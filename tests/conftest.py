@@ -1,6 +1,7 @@
 """The strict set-up of the whole suite, in one place: no GPU, no silent rank promotion."""
 
 import os
+import signal
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -16,6 +17,7 @@ import jax
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # of the processes that tests start, under nohup too
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import io
 import os
 import pty
+import shlex
 import shutil
 import subprocess
 import sys
@@ -68,7 +69,7 @@ def test_colour_is_for_terminals_that_want_it(terminal, environment, shown, monk
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 @pytest.mark.parametrize("argv", ["--help", "costs --help"])
 def test_a_reader_that_goes_away_is_no_error(argv):
-    command = f"{sys.executable} -m jaxconv {argv} | true; echo ${{PIPESTATUS[0]}}"
+    command = f"{shlex.quote(sys.executable)} -m jaxconv {argv} | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(
         ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=120
     )

@@ -23,6 +23,9 @@ class AugmentationError(JaxconvError, ValueError):
     """An image that a pipeline can't be run on; the message says why."""
 
 
+_ONE_AT_A_TIME = threading.Lock()  # how to take warnings is the whole process's
+
+
 def make_host_augment(
     pipeline: Sequence[Transform], *, seed: int, workers: int = 0
 ) -> Callable[[np.ndarray, int, Sequence[int]], np.ndarray]:
@@ -107,7 +110,7 @@ def build_transform(transform: Transform) -> Any:
     for argument in arguments:
         if argument not in known:
             raise ValueError(unknown(f"argument of {name}", argument, known))
-    with warnings.catch_warnings():
+    with _ONE_AT_A_TIME, warnings.catch_warnings():
         warnings.simplefilter("error")
         # It says that Affine should be used instead, which does no harm.
         warnings.filterwarnings("ignore", "ShiftScaleRotate is a special case of Affine")
