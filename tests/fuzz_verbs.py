@@ -147,10 +147,11 @@ class Runs:
                 return [verb, "--workdir", str(run), *best, *image[: 2 * (verb != "evaluate")]]
 
     def damage(self, run, source):
-        files = [run / name for name in ("config.json", "environment.json", "metrics.jsonl")] * 3
-        files += [path for path in (run / "checkpoints").rglob("*") if path.is_file()]
-        files = [path for path in files if stat.S_ISREG(os.lstat(path).st_mode)]
-        file = source.choice(files)
+        # Orbax's files are many, and damage to the older checkpoint's is harmless: half and half.
+        named = [run / name for name in ("config.json", "environment.json", "metrics.jsonl")]
+        saved = sorted(path for path in (run / "checkpoints").rglob("*") if path.is_file())
+        files = source.choice([named, saved])
+        file = source.choice([path for path in files if stat.S_ISREG(os.lstat(path).st_mode)])
         if source.random() < 0.1:
             replaced(file, self.outside, source)
         elif file.suffix in (".json", ".jsonl") or file.name in ("_CHECKPOINT_METADATA", "metrics"):
