@@ -249,14 +249,14 @@ def test_the_size_formula_in_numbers_is_the_size(variant, options):
 @pytest.mark.parametrize(
     ("variant", "options", "formula", "numbers"),
     [
-        ("standard", {}, "(size - kernel) / stride + 1", ["(5 - 3) / 1 + 1"]),
+        ("standard", {}, "⌊(size - kernel) / stride⌋ + 1", ["⌊(5 - 3) / 1⌋ + 1"]),
         (
             "standard",
             {"stride": 2, "padding": 1},
-            "(size + 2*padding - kernel) / stride + 1",
-            ["(5 + 2*1 - 3) / 2 + 1"],
+            "⌊(size + 2*padding - kernel) / stride⌋ + 1",
+            ["⌊(5 + 2*1 - 3) / 2⌋ + 1"],
         ),
-        ("dilated", {}, "(size - span) / stride + 1", ["(7 - 5) / 1 + 1"]),
+        ("dilated", {}, "⌊(size - span) / stride⌋ + 1", ["⌊(7 - 5) / 1⌋ + 1"]),
         ("transpose", {"stride": 2}, "(size - 1) * stride + kernel", ["(2 - 1) * 2 + 3"]),
         (
             "transpose",
