@@ -1,4 +1,4 @@
-"""The documentation site: python -m sphinx -E -W --keep-going -d build/doctrees docs docs/_build
+"""The documentation site: python -m sphinx -E -W --keep-going -d build/doctrees docs build/site
 
 Pages are Markdown (MyST). Reference pages are made from docstrings, parsers and configs by the
 extensions in _sphinx/. Nothing on a built page comes from another host.
@@ -29,7 +29,8 @@ extensions = [
 ]
 exclude_patterns = ["_build"]
 
-myst_enable_extensions = ["colon_fence", "deflist", "html_image"]
+myst_enable_extensions = ["colon_fence", "deflist", "html_image", "substitution"]
+myst_substitutions = {"version": __version__}
 myst_heading_anchors = 3
 suppress_warnings = []
 

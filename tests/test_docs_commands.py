@@ -67,7 +67,7 @@ def kind(command: str) -> str | None:
     """Which rule a command falls under; None for none."""
     here, train = r"(\.venv/bin/)?", r"(\.venv/bin/)?(python train\.py|jaxconv train)"
     rules = {
-        r"python3 -m venv \.venv": "environment",
+        r"python3 -m venv \.venv|source \.venv/bin/activate": "environment",
         rf"{here}pip install -e \S+": "installation",
         rf"{here}pip (wheel|install --no-index) \S+ wheels \S+": "installation",
         rf"{here}python -m pytest.*": "tests",
@@ -245,7 +245,8 @@ def test_training_trains(command, home, tmp_path):
     assert "report: " in told or "all of it works" in told
 
 
-DRAWN = re.findall(r"^python -m jaxconv (animate .*)$", PAGES["docs/convolutions.md"], re.MULTILINE)
+GUIDE = PAGES["docs/convolutions.md"].replace(" \\\n  ", " ")
+DRAWN = re.findall(r"^jaxconv (animate .*)$", GUIDE, re.MULTILINE)
 VERB_COMMANDS = [command for command in of_kind("verb") if shlex.join(words(command)) not in DRAWN]
 
 
