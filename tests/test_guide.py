@@ -18,9 +18,7 @@ from jaxconv.ops.geometry import output_size, transpose_output_size
 GUIDE = Path(__file__).parents[1] / "docs" / "convolutions.md"
 TEXT = GUIDE.read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| `(\w+Conv\(.*\)|Conv\(.*\))` \| (.*) \|$", TEXT, flags=re.MULTILINE)
-COMMANDS = re.findall(
-    r"^jaxconv (animate .*)$", TEXT.replace(" \\\n  ", " "), flags=re.MULTILINE
-)
+COMMANDS = re.findall(r"^jaxconv (animate .*)$", TEXT.replace(" \\\n  ", " "), flags=re.MULTILINE)
 PICTURES = re.findall(r'<img src="images/([\w.]+)" width="720" alt="[^"]{20,}">', TEXT)
 
 
