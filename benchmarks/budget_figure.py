@@ -36,7 +36,7 @@ def standard_seconds(record: Mapping[str, Any]) -> float:
 def budget_table(record: Mapping[str, Any]) -> list[str]:
     """Lines of Markdown: a row for each kind, with its seeds and the range of its pairs."""
     lines = [
-        "| in the place of the standard convolutions | parameters | multiply-adds "
+        "| in place of the standard convolutions | parameters | multiply-adds "
         "| receptive field | time of a step | test accuracy |",
         "|---|---:|---:|---:|---:|---:|",
     ]

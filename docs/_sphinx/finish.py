@@ -22,4 +22,5 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     if not head:
         raise SphinxError(f"{EXPLORER} has no <head> to put the way back into")
     (site / EXPLORER.name).write_text(page + head + SITE + rest, "utf-8")
-    (site / ".buildinfo").unlink(missing_ok=True)  # for builds that go on; ours start anew
+    for record in site.glob(".buildinfo*"):  # for builds that go on; ours start anew
+        record.unlink()

@@ -96,15 +96,14 @@ class Configs(Generated):
             yield from (f"`{path.stem}`", f": {purpose.partition(chr(10))[0]}", "")
         names = [name for name in field_paths(configs[0]) if _differs(name, configs)]
         brief = [name for name in names if name not in SHORT]
-        yield from row("config", *(f"`{name.rpartition('.')[2]}`" for name in brief))
-        yield "|---" * (len(brief) + 1) + "|"
-        for path, config in zip(paths, configs, strict=True):
-            yield from row(f"`{path.stem}`", *(shown(get_field(config, name)) for name in brief))
-        yield from ("", *row("config", *(f"`{name}`" for name in SHORT)))
-        yield "|---" * (len(SHORT) + 1) + "|"
-        for path, config in zip(paths, configs, strict=True):
-            cells = (show(get_field(config, name)) for name, show in SHORT.items())
-            yield from row(f"`{path.stem}`", *cells)
+        data = [name for name in brief if name.startswith("data.")]
+        for columns in ([name for name in brief if name not in data], data, list(SHORT)):
+            yield from ("", *row("config", *(f"`{name}`" for name in columns)))
+            yield "|---" * (len(columns) + 1) + "|"
+            for path, config in zip(paths, configs, strict=True):
+                values = ((name, get_field(config, name)) for name in columns)
+                cells = (SHORT.get(name, shown)(value) for name, value in values)
+                yield from row(f"`{path.stem}`", *cells)
 
 
 def _differs(name: str, configs: Sequence[Any]) -> bool:

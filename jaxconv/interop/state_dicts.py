@@ -73,7 +73,7 @@ def torch_from_variables(
         Arrays by PyTorch's names, in natural order: block2 before block10.
 
     Raises:
-        ValueError: leaves whose axes are ambiguous, or several that get the same name; all are listed.
+        ValueError: leaves whose axes are ambiguous, or several with the same name; all are listed.
 
     Example:
         >>> torch_from_variables({"params": {"fc": {"kernel": np.ones((3, 5))}}})["fc.weight"].shape

@@ -58,7 +58,7 @@ def fold(
     *,
     image_size: tuple[int, int] = (32, 32),
 ) -> Folded:
-    """What `infer` needs of a trained network. It is pure, so it may be traced, for example in a step.
+    """What `infer` needs of a trained network; pure, so it may be traced, for example in a step.
 
     Args:
         variables: {"params", "batch_stats"} of the model.
@@ -175,7 +175,8 @@ def infer(folded: Folded, images: Float[Array, "b h w 3"]) -> Float[Array, "b cl
         images: [b, h, w, 3], normalised, floating point; the size that `folded` was made for.
 
     Returns:
-        [b, num_classes], float32; they differ from those of `apply` by rounding, about 1e-5 of the largest.
+        [b, num_classes], float32. They differ from those of `apply` by rounding, about 1e-5 of the
+        largest.
 
     Raises:
         ValueError: images of another shape.

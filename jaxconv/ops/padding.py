@@ -1,4 +1,4 @@
-"""Padding: what may be asked for, as (low, high) pixels per axis, and borders that are not zeros."""
+"""Padding: what may be asked for, as (low, high) per axis, and borders that are not zeros."""
 
 from collections.abc import Sequence
 from functools import partial

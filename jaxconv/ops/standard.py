@@ -24,9 +24,9 @@ def conv(
             * x[b, h*stride + i*dilation - padding, w*stride + j*dilation - padding, c]
 
     of an image; a signal [b, w, c] has one axis of space, a volume [b, d, h, w, c] three, and the
-    rank of the kernel says which. Pixels outside x are zero, unless `padding_mode` says otherwise. With `groups` > 1, output channel o
-    reads only the c_in/groups input channels of its own group. The kernel is not flipped (deep
-    learning's cross-correlation).
+    rank of the kernel says which. Pixels outside x are zero, unless `padding_mode` says otherwise.
+    With `groups` > 1, output channel o reads only the c_in/groups input channels of its own group.
+    The kernel is not flipped (deep learning's cross-correlation).
 
     Args:
         x: [b, *space, c_in], numbers; b may be 0, or left out.

@@ -71,9 +71,9 @@ def transpose_conv(
         (1, 5, 5, 1)
 
     Source: Zeiler et al., "Deconvolutional networks" (2010); the arithmetic of Dumoulin and Visin
-    (2016). Differs from torch.nn.functional.conv_transpose1d, 2d and 3d in layout, in having padding
-    modes, and in taking "same", "valid" and (low, high) pairs as padding. Differs from jax.lax.conv_transpose, whose padding counts from another origin
-    and which has no groups.
+    (2016). Differs from torch.nn.functional.conv_transpose1d, 2d and 3d in layout, in having
+    padding modes, and in taking "same", "valid" and (low, high) pairs as padding. Differs from
+    jax.lax.conv_transpose, whose padding counts from another origin and which has no groups.
     """
     x, batched = with_batch(x, kernel)
     window = transpose_window(

@@ -65,7 +65,7 @@ def make_train_step(
 
     A batch has `image` [b, h, w, c], `label` [b] and `mask` [b]; it may have `key` [b], a typed key
     for each example's augmentation, else they come from the step's key. That is `key` folded with
-    `state.step`: use the same `key` for a whole run; a resumed run then equals an uninterrupted one.
+    `state.step`: use one `key` for a whole run; a resumed run then equals an uninterrupted one.
 
     `metrics` are sums over the examples: `loss_sum`, `correct`, `count`.
     """
