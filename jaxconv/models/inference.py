@@ -79,8 +79,8 @@ def fold(
     _require_kernels(variables, plan)
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(variables)):
         return _fold(variables, plan, jnp)
-    # Small sums that need no compiling.
-    return jax.tree.map(jnp.asarray, _fold(jax.device_get(variables), plan, np))
+    with np.errstate(all="ignore"):  # small sums that need no compiling; JAX does not warn either
+        return jax.tree.map(jnp.asarray, _fold(jax.device_get(variables), plan, np))
 
 
 def _fold(variables: Mapping[str, Any], plan: Plan, xp: ModuleType) -> Folded:
