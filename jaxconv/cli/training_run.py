@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxconv.cli.build.data import build_dataset, first_batches, with_statistics
-from jaxconv.cli.build.network import build_network, check_pipeline
+from jaxconv.cli.build.network import build_network, check_network
 from jaxconv.cli.config.json_form import to_json_dict
 from jaxconv.cli.config.types import Config
 from jaxconv.cli.terminal import say
@@ -47,7 +47,7 @@ def dry_run(config: Config) -> int:
     from jaxconv.training.rehearsal import rehearse
 
     keep_freed_memory()
-    check_pipeline(config)
+    check_network(config)
     describe_devices()
     dataset = say_data(build_dataset(config))
     config = with_statistics(config, dataset)
@@ -86,7 +86,7 @@ def train_in(
     from jaxconv.report.html import write_report
 
     keep_freed_memory()
-    check_pipeline(config)
+    check_network(config)
     first = is_first_process()
     if dataset is not None and not first:
         return follow(config, dataset, stop)
