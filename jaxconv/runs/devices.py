@@ -46,10 +46,11 @@ def keep_compiled_programs() -> None:
     if _setting("jax_compilation_cache_dir") is not None or folder is None:
         return
     try:
+        str(folder).encode()  # XLA takes no other name
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
-    except OSError:  # a home that can't be written to: each start compiles, and JAX need not say so
-        return
+    except (OSError, UnicodeEncodeError):  # such a home, or one that can't be written to:
+        return  # each start compiles, and JAX need not say so
     jax.config.update("jax_compilation_cache_max_size", MOST_COMPILED_BYTES)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     jax.config.update("jax_compilation_cache_dir", str(folder))
