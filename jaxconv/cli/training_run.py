@@ -48,7 +48,7 @@ def dry_run(config: Config) -> int:
 
     keep_freed_memory()
     check_network(config)
-    describe_devices()
+    describe_devices(say)
     dataset = say_data(build_dataset(config))
     config = with_statistics(config, dataset)
     few = first_batches(dataset, train=2, test=1, batch_size=config.batch_size)
@@ -92,7 +92,7 @@ def train_in(
         return follow(config, dataset, stop)
     run = run_dir.create(workdir)
     with sole_trainer(run):
-        device = describe_devices()
+        device = describe_devices(say)
         dataset = say_data(dataset or build_dataset(config))
         config = with_statistics(config, dataset)
         run_dir.claim(run, to_json_dict(config), may_differ=MAY_DIFFER)

@@ -1,6 +1,7 @@
 """The devices that JAX computes on, or one line that says why there are none."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +67,12 @@ def is_first_process() -> bool:
     return jax.process_index() == 0
 
 
-def describe_devices() -> dict[str, object]:
+def describe_devices(say: Callable[[str], None]) -> dict[str, object]:
     """Says what JAX computes on, in the first line of a run; for its `environment.json`."""
     devices, processes = require_devices(), jax.process_count()
     kind, platform = devices[0].device_kind, devices[0].platform
     where = f" in {processes} processes" if processes > 1 else ""
-    print(f"device: {len(devices)} x {kind} ({platform}){where}, JAX {jax.__version__}", flush=True)
+    say(f"device: {len(devices)} x {kind} ({platform}){where}, JAX {jax.__version__}")
     if platform == "cpu" and Path("/dev/nvidiactl").exists():
-        print("an NVIDIA GPU is here, but this JAX can't use it: install jaxconv[cuda12]")
+        say("an NVIDIA GPU is here, but this JAX can't use it: install jaxconv[cuda12]")
     return {"backend": platform, "kind": kind, "count": len(devices), "processes": processes}
