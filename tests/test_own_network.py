@@ -126,7 +126,7 @@ def test_a_pytorch_state_dict_of_own_blocks_comes_back(workdir, tmp_path):
         ("model.rows=()", "expected rows such as"),
         (
             "model.rows=({'conv': 'Conv', 'features': 4, 'residual': True},)",
-            "config.data.image_size=32: config.model.rows does not take images [32, 32, 3]: block1 ",
+            "config.data.image_size=32: config.model.rows does not take images [32, 32, 3]: ",
         ),
         ("model.rows=({'conv': 'Conv', 'features': 4, 'options': {'stride': 1e999}},)", "JSON"),
         ("model.rows=({'conv': 'Conv', 'features': 4, 'x': 1, 2: 3},)", "what JSON can hold"),
@@ -146,9 +146,7 @@ def test_a_mistake_is_told_in_one_line(folder, cache, tmp_path, capsys, field, w
 
 
 @pytest.mark.parametrize("size", [8, 12])
-def test_images_too_small_for_the_network_are_refused_before_they_are_read(
-    tmp_path, capsys, size
-):
+def test_images_too_small_for_the_network_are_refused_before_they_are_read(tmp_path, capsys, size):
     argv = ["train", "--config=s9_quick", f"--config.data.image_size={size}"]
     argv += ["--config.data.sources=folder", "--config.data.dir=/nowhere"]
     assert main([*argv, f"--workdir={tmp_path / 'run'}"]) == 2
