@@ -79,8 +79,8 @@ def fold(
     _require_kernels(variables, plan)
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(variables)):
         return _fold(variables, plan, jnp)
-    # Small sums that need no compiling.
-    return jax.tree.map(jnp.asarray, _fold(jax.device_get(variables), plan, np))
+    with np.errstate(all="ignore"):  # small sums that need no compiling; JAX does not warn either
+        return jax.tree.map(jnp.asarray, _fold(jax.device_get(variables), plan, np))
 
 
 def _fold(variables: Mapping[str, Any], plan: Plan, xp: ModuleType) -> Folded:
@@ -207,13 +207,14 @@ def _run_block(block: Block, arrays: FoldedBlock, x: jax.Array) -> jax.Array:
             y = pad_border(y, layer.border.pairs, layer.border.mode)
         y = convolve(y, jnp.asarray(kernel), _window(layer))
         if constant is not None:
-            y = (y + constant[None]).astype(y.dtype)
+            y = (y.astype(constant.dtype) + constant[None]).astype(y.dtype)
         y = _pick(y, layer.outputs, layer.live)
     y = jax.nn.relu(y)
     if arrays.weights is not None:
         first, second = (weight[None, None, None] for weight in arrays.weights)
         x = _pick(x, block.inputs, block.layers[-1].live)
-        y = (x * first + y * second).astype(x.dtype)
+        wide = first.dtype
+        y = (x.astype(wide) * first + y.astype(wide) * second).astype(x.dtype)
     return y
 
 
