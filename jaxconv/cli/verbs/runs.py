@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from jaxconv.cli.build.network import require_finite
 from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.flag_types import path_named
 from jaxconv.cli.parsers import OneLineParser, add_out, network_parser, plain_parser
@@ -19,6 +20,7 @@ def evaluate(parser: OneLineParser, argv: Sequence[str]) -> None:
     trained, _ = parse_trained(parser, argv)
     data = dataset_of(trained)
     measured = trained.network.evaluate(data)(trained.state)
+    require_finite(measured["test_loss"])
     print(
         f"step {trained.step} on {len(data.test.labels):,} test images of {data.name}: "
         f"accuracy {measured['test_accuracy']:.2f} %, loss {measured['test_loss']:.4f}"
