@@ -1,6 +1,6 @@
 """The convolutions as Flax Linen modules: each owns its kernels and calls its function.
 
-A tuple `kernel_size` decides the number of axes of space, one to three; an int follows x.
+A tuple `kernel_size` decides the number of spatial axes, one to three; an int follows x.
 """
 
 from collections.abc import Sequence

@@ -75,7 +75,7 @@ def rows_from_json(entries: Sequence[Mapping[str, Any]]) -> tuple[Row, ...]:
     """The inverse of `rows_to_json`; `options` and `residual` may be left out.
 
     Raises:
-        ValueError: what is there is no row: the line names it and what was expected.
+        ValueError: an entry is not a row; the message names it and says what was expected.
 
     Example:
         >>> rows_from_json([{"conv": "Conv", "features": 32}])[0].features

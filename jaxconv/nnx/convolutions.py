@@ -1,6 +1,6 @@
 """The convolutions as Flax NNX modules: each owns its kernels and calls its function.
 
-A tuple `kernel_size` decides the number of axes of space, one to three; an int is for images.
+A tuple `kernel_size` decides the number of spatial axes, one to three; an int is for images.
 """
 
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ class Conv(ConvModule):
 class PointwiseConv(ConvModule):
     """`pointwise_conv` with a learned kernel: [b, *space, c] -> [b, *space', out_features].
 
-    `axes` is the number of axes of space, 2 for images.
+    `axes` is the number of spatial axes, 2 for images.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class DilatedConv(ConvModule):
 
 
 class SpatiallySeparableConv(nnx.Module):
-    """`spatially_separable_conv` with learned kernels, one for each axis of space.
+    """`spatially_separable_conv` with learned kernels, one for each spatial axis.
 
     [b, *space, c] -> [b, *space', out_features]. For images they are in the submodules `column`
     and `row`; for volumes `depth` comes before them, and for signals there is only `row`.

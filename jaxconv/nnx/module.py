@@ -101,5 +101,5 @@ def static(option: Any) -> Any:
 
 
 def image_kernel(kernel_size: IntOrPair) -> tuple[int, ...]:
-    """The size of a kernel along each axis of space; an int stands for two equal ones."""
+    """The size of a kernel along each spatial axis; an int stands for two equal ones."""
     return kernel_sizes(kernel_size, axes=2)

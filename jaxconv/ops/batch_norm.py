@@ -31,7 +31,7 @@ def batch_norm(
     split over devices under jit has the statistics of the whole batch.
 
     Args:
-        x: [b, *space, c], floating point; no to three axes of space.
+        x: [b, *space, c], floating point; up to three spatial axes.
         scale, bias: [c].
         mean, var: [c], the running statistics.
         train: normalise by the batch, and update the running statistics.

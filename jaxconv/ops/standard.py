@@ -18,13 +18,15 @@ def conv(
     padding_mode: str = "zeros",
     bias: Num[Array, " c_out"] | None = None,
 ) -> Num[Array, "*b_space_out c_out"]:
-    """Convolution over one, two or three axes of space, with all of PyTorch's options.
+    """Convolution of a signal, an image or a volume, with all of PyTorch's options.
+
+    Of an image:
 
         y[b, h, w, o] = bias[o] + sum over i, j, c of kernel[i, j, c, o]
             * x[b, h*stride + i*dilation - padding, w*stride + j*dilation - padding, c]
 
-    of an image; a signal [b, w, c] has one axis of space, a volume [b, d, h, w, c] three, and the
-    rank of the kernel says which. Pixels outside x are zero, unless `padding_mode` says otherwise.
+    A signal [b, w, c] has one spatial axis, a volume [b, d, h, w, c] three, and the rank of the
+    kernel says which. Pixels outside x are zero, unless `padding_mode` says otherwise.
     With `groups` > 1, output channel o reads only the c_in/groups input channels of its own group.
     The kernel is not flipped (deep learning's cross-correlation).
 

@@ -35,7 +35,7 @@ def transpose_conv(
     <conv(u, kernel), x> == <u, transpose_conv(x, kernel)>.
 
     Args:
-        x: [b, *space, c_in], numbers; b may be 0, or left out. One to three axes of space, by the
+        x: [b, *space, c_in], numbers; b may be 0, or left out. One to three spatial axes, by the
             rank of the kernel.
         kernel: [*taps, c_out/groups, c_in], dtype of x.
         stride: output pixels between spreads, at least 1. Like padding, output_padding and
