@@ -36,7 +36,7 @@ MOST_ROWS = 1000  # to trace so many takes some seconds
 class Row(NamedTuple):
     """One block of a network: conv -> ReLU -> BatchNorm -> Dropout, 3x3, padding 1, no bias.
 
-    `options` are those of the module, and win over the 3x3 and the padding of 1.
+    `options` are those of the module, and override the 3x3 kernel and the padding of 1.
     """
 
     conv: type[nn.Module]

@@ -39,7 +39,7 @@ class Options(HalfOptions, total=False):
     """Options of every module.
 
     stride: pixels between reads, as in the function of the same name.
-    padding: pixels at each border; an int, one or (low, high) an axis, "same" or "valid".
+    padding: pixels at each border; an int, one int or (low, high) per axis, "same" or "valid".
     padding_mode: what the border holds: "zeros", "reflect", "replicate" or "circular".
     """
 

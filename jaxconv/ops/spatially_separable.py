@@ -42,7 +42,7 @@ def spatially_separable_conv(
         ValueError: as `conv`, or kernels that are not a column and a row.
 
     Cost:
-        h' * w * kh * c_in * c_mid + h' * w' * kw * c_mid * c_out multiply-adds an image.
+        h' * w * kh * c_in * c_mid + h' * w' * kw * c_mid * c_out multiply-adds per image.
 
     Example:
         >>> import jax.numpy as jnp

@@ -77,7 +77,7 @@ RULES: Mapping[str, Rule] = {
             "rows such as {'conv': 'Conv', 'features': 32}",
             lambda value: type(value) is tuple and len(value) > 0,
         ),
-        "those of the guide",
+        "those of S9Net",
         tuple,
     ),
     "shard_state": Rule("true or false", lambda value: type(value) is bool),
