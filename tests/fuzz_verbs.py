@@ -9,7 +9,6 @@ import json
 import os
 import random
 import shutil
-import stat
 
 import cifar_files
 import jax
@@ -151,7 +150,7 @@ class Runs:
         named = [run / name for name in ("config.json", "environment.json", "metrics.jsonl")]
         saved = sorted(path for path in (run / "checkpoints").rglob("*") if path.is_file())
         files = source.choice([named, saved])
-        file = source.choice([path for path in files if stat.S_ISREG(os.lstat(path).st_mode)])
+        file = source.choice([path for path in files if path.is_file() and not path.is_symlink()])
         if source.random() < 0.1:
             replaced(file, self.outside, source)
         elif file.suffix in (".json", ".jsonl") or file.name in ("_CHECKPOINT_METADATA", "metrics"):

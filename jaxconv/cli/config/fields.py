@@ -130,7 +130,7 @@ def field_paths(config: Config, prefix: str = "") -> Iterator[str]:
     from ml_collections import ConfigDict
 
     for name in sorted(config.keys(), key=str):
-        if not isinstance(name, str):
+        if not isinstance(name, str) or not name:
             raise ConfigError(f"config.{prefix}{name}: a field's name must be text, got {name!r}")
         if isinstance(config[name], ConfigDict):
             yield from field_paths(config[name], f"{prefix}{name}.")
