@@ -14,7 +14,7 @@ def get_config() -> ConfigDict:
     config.seed = 0  # of initial weights, order, dropout and augmentation
     config.epochs = 100  # passes over the training images; the schedule spans them all
     config.batch_size = 512  # images a step, in training and in evaluation
-    config.max_lr = 0.1  # peak learning rate; starts at 1/25 of it, ends at 1/250,000
+    config.max_lr = 0.1  # peak learning rate; one_cycle starts at 1/25, ends at 1/250,000 of it
     config.weight_decay = 1e-4  # added to the gradient, before momentum, for every parameter
     config.label_smoothing = 0.0  # share of the target spread over all classes, in training
     config.dropout_rate = 0.1  # share of activations dropped at the end of each block
@@ -26,6 +26,13 @@ def get_config() -> ConfigDict:
     config.model.name = "s9"  # the network
     config.model.width = 1.0  # factor on the channels of every block
     config.model.rows = config_dict.placeholder(tuple)  # its table of blocks
+
+    config.optimizer = ConfigDict()  # SGD with momentum, and its schedule
+    config.optimizer.schedule = "one_cycle"  # of the learning rate: one_cycle or cosine
+    config.optimizer.warmup_share = config_dict.placeholder(float)  # share of steps before the peak
+    config.optimizer.momentum = config_dict.placeholder(float)  # None: cycled, or 0.9 with cosine
+    config.optimizer.nesterov = False  # whether a step looks ahead along the momentum
+    config.optimizer.decay_norm = True  # whether all parameters decay, or only kernels
 
     config.checkpoint = ConfigDict()  # one is written after each epoch, and within it:
     config.checkpoint.every_steps = config_dict.placeholder(int)  # a checkpoint after N steps, too

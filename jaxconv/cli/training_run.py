@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaxconv.cli.build.data import build_dataset, first_batches, with_statistics
 from jaxconv.cli.build.network import build_network, check_pipeline
+from jaxconv.cli.config.added import ADDED
 from jaxconv.cli.config.json_form import to_json_dict
 from jaxconv.cli.config.types import Config
 from jaxconv.cli.terminal import say
@@ -95,7 +96,7 @@ def train_in(
         device = describe_devices()
         dataset = say_data(dataset or build_dataset(config))
         config = with_statistics(config, dataset)
-        run_dir.claim(run, to_json_dict(config), may_differ=MAY_DIFFER)
+        run_dir.claim(run, to_json_dict(config), may_differ=MAY_DIFFER, added=ADDED)
         made = environment(device) | {"settings": settings(), "data": describe(dataset)}
         for remark in require_as_before(run, made):
             say(printable(remark))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxconv.cli.build.data import image_size, with_any_statistics
+from jaxconv.cli.build.data import with_any_statistics
 from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.config.types import Config
 from jaxconv.models.inference import Folded, fold, infer
@@ -97,7 +97,7 @@ def build_network(config: Config, num_classes: int) -> Network:
     from jaxconv.augment.device import make_device_normalize
 
     pipeline = build_pipeline(config)
-    size = image_size(config)
+    size = config.data.image_size
     images = jax.ShapeDtypeStruct((1, size, size, 3), np.uint8)
     with mistakes_of_augmentation():
         normalize = make_device_normalize(pipeline)
@@ -121,14 +121,14 @@ def _require_images(model: S9Net, images: jax.ShapeDtypeStruct) -> None:
 
 
 def build_model(config: Config, num_classes: int) -> S9Net:
-    """The config's model; configs of older versions have no group `model`.
+    """The config's model.
 
     Raises:
         ConfigError: a row has a mistake.
     """
     options = {"dropout_rate": config.dropout_rate, "dtype": jax.numpy.dtype(config.dtype)}
     try:
-        return s9_from_json(config.get("model", {}), num_classes, **options)
+        return s9_from_json(config.model, num_classes, **options)
     except ValueError as error:
         raise ConfigError(f"config.model: {error}") from error
 

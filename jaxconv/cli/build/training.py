@@ -22,7 +22,7 @@ from jaxconv.training.epochs import (
 )
 from jaxconv.training.keys import run_keys
 from jaxconv.training.loop import Course, SaveEvery, fit
-from jaxconv.training.optim import one_cycle_sgd
+from jaxconv.training.optim import one_cycle, sgd, warmup_cosine
 from jaxconv.training.parallel import OneDevice, make_layout
 from jaxconv.training.step import (
     TrainState,
@@ -51,16 +51,25 @@ def build_training(config: Config, dataset: Dataset, network: Network) -> Traini
     """
     train_count = len(dataset.train.labels)
     steps_per_epoch = steps_of(train_count, config.batch_size)
-    tx = one_cycle_sgd(
-        config.epochs * steps_per_epoch, max_lr=config.max_lr, weight_decay=config.weight_decay
-    )
-    layout = make_layout(shard_state=config.get("shard_state", False))
+    tx = build_optimizer(config, config.epochs * steps_per_epoch)
+    layout = make_layout(shard_state=config.shard_state)
     key = run_keys(config.seed).weights
     state = init_train_state(network.model, tx, key, dataset.train.images.shape[1:])
     run_epoch, steps_per_call = _build_epochs(config, dataset, network, tx, layout)
     evaluate = network.evaluate(dataset, layout)
     course = Course(run_epoch, evaluate, steps_per_epoch, steps_per_call, train_count)
     return Training(layout, state, course)
+
+
+def build_optimizer(config: Config, total_steps: int) -> optax.GradientTransformationExtraArgs:
+    """The config's optimizer for a run of so many steps."""
+    given = config.optimizer
+    make_rates = {"one_cycle": one_cycle, "cosine": warmup_cosine}[given.schedule]
+    options = {"warmup": given.warmup_share, "momentum": given.momentum}
+    told = {name: value for name, value in options.items() if value is not None}
+    rates = make_rates(total_steps, max_lr=config.max_lr, **told)
+    decay = {"weight_decay": config.weight_decay, "decay_norm": given.decay_norm}
+    return sgd(rates, nesterov=given.nesterov, **decay)
 
 
 def _build_epochs(

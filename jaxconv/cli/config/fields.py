@@ -56,6 +56,9 @@ def _is_text(value: Any) -> bool:
     return type(value) is str and "\0" not in value and value.isprintable() and value != ""
 
 
+_FLAG = Rule("true or false", lambda value: type(value) is bool)
+_SHARE = _number("of at least 0 and below 1", lambda share: 0 <= share < 1)
+
 RULES: Mapping[str, Rule] = {
     "seed": _whole(at_least=0, below=2**32),
     "epochs": _whole(at_least=1),
@@ -65,8 +68,13 @@ RULES: Mapping[str, Rule] = {
     "weight_decay": _number(
         "of at least 0 that float32 can hold", lambda decay: 0 <= decay < 3.4e38
     ),
-    "dropout_rate": _number("of at least 0 and below 1", lambda rate: 0 <= rate < 1),
-    "label_smoothing": _number("of at least 0 and below 1", lambda rate: 0 <= rate < 1),
+    "optimizer.schedule": _choice("one_cycle", "cosine"),
+    "optimizer.warmup_share": _or_none(_SHARE, "0.3 of one_cycle, 0.05 of cosine", float),
+    "optimizer.momentum": _or_none(_SHARE, "what goes with the schedule", float),
+    "optimizer.nesterov": _FLAG,
+    "optimizer.decay_norm": _FLAG,
+    "dropout_rate": _SHARE,
+    "label_smoothing": _SHARE,
     "dtype": _choice("float32", "bfloat16"),
     "model.name": _choice("s9"),
     "model.width": _number("above 0 and at most 64", lambda width: 0 < width <= 64),
@@ -78,12 +86,12 @@ RULES: Mapping[str, Rule] = {
         "those of the guide",
         tuple,
     ),
-    "shard_state": Rule("true or false", lambda value: type(value) is bool),
+    "shard_state": _FLAG,
     "checkpoint.every_steps": _or_none(_whole(at_least=1), "never"),
     "checkpoint.every_minutes": _or_none(_number("above 0", lambda m: m > 0), "never", float),
     "data.sources": _choices(*SOURCES),
     "data.dir": _or_none(Rule("the path of a folder", _is_text), "the usual places", str),
-    "data.download": Rule("true or false", lambda value: type(value) is bool),
+    "data.download": _FLAG,
     "data.train_limit": _or_none(_whole(at_least=1), "all"),
     "data.test_limit": _or_none(_whole(at_least=1), "all"),
     "data.image_size": _whole(at_least=8, below=1025),
