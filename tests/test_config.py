@@ -328,6 +328,7 @@ def test_a_value_in_the_file_is_checked_too(tmp_path):
         ("max_lr", float("inf")),
         ("weight_decay", -1e-4),
         ("dropout_rate", 1.0),
+        ("dropout_epochs", -1),
         ("optimizer.schedule", "linear"),
         ("optimizer.warmup_share", 1.0),
         ("optimizer.momentum", -0.1),

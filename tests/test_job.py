@@ -241,6 +241,7 @@ CHANGES = {  # a value that no config of the tests has, for each field: processe
     "optimizer.nesterov": "true",
     "optimizer.decay_norm": "false",
     "dropout_rate": 0.7,
+    "dropout_epochs": 2,
     "label_smoothing": 0.3,
     "dtype": "bfloat16",
     "model.width": 0.5,

@@ -43,6 +43,7 @@ MAY_DIFFER = (  # from visit to visit, as no result depends on them
 
 def dry_run(config: Config) -> int:
     """The dry run: two steps of each kind, an evaluated batch, a checkpoint; nothing is left."""
+    from jaxconv.cli.build.step import phase_starts
     from jaxconv.cli.build.training import build_training
     from jaxconv.training.checkpoint import hushed
     from jaxconv.training.rehearsal import rehearse
@@ -62,6 +63,7 @@ def dry_run(config: Config) -> int:
             test_count=len(few.test.labels),
             directory=Path(folder).resolve(),
             say=say,
+            starts=phase_starts(config),
         )
     say("dry run: all of it works; nothing was kept")
     return 0

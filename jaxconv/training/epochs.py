@@ -63,8 +63,8 @@ def epoch_order(
 
 def make_device_epoch(
     train_step: Callable,
-    images: np.ndarray,
-    labels: np.ndarray,
+    images: np.ndarray | jax.Array,
+    labels: np.ndarray | jax.Array,
     *,
     batch_size: int,
     steps_per_call: int,
@@ -77,7 +77,7 @@ def make_device_epoch(
     steps run in one call, without the host in between. Each of several devices holds all data.
     """
     layout = layout or make_layout()
-    images, labels = layout.everywhere((np.asarray(images), np.asarray(labels)))
+    images, labels = layout.everywhere((images, labels))
     keys = run_keys(seed)
     width = layout.padded(batch_size)
     train_step = layout.spread(train_step)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
-import optax
 
 from jaxconv.cli.build.network import Network, mistakes_of_augmentation
+from jaxconv.cli.build.step import Phase, build_optimizer, build_step, phase_of
 from jaxconv.cli.config.types import Config
 from jaxconv.runs.job import Agreement, in_job
 from jaxconv.training.epochs import (
@@ -22,14 +22,9 @@ from jaxconv.training.epochs import (
 )
 from jaxconv.training.keys import run_keys
 from jaxconv.training.loop import Course, SaveEvery, fit
-from jaxconv.training.optim import one_cycle, sgd, warmup_cosine
 from jaxconv.training.parallel import OneDevice, make_layout
-from jaxconv.training.step import (
-    TrainState,
-    identity_augment,
-    init_train_state,
-    make_train_step,
-)
+from jaxconv.training.phases import in_phases
+from jaxconv.training.step import TrainState, identity_augment, init_train_state
 
 if TYPE_CHECKING:
     from jaxconv.data.dataset import Dataset
@@ -55,46 +50,48 @@ def build_training(config: Config, dataset: Dataset, network: Network) -> Traini
     layout = make_layout(shard_state=config.shard_state)
     key = run_keys(config.seed).weights
     state = init_train_state(network.model, tx, key, dataset.train.images.shape[1:])
-    run_epoch, steps_per_call = _build_epochs(config, dataset, network, tx, layout)
+    engine = _build_engine(config, dataset, network, layout)
+
+    def epoch_of(phase: Phase) -> RunEpoch:
+        return engine.make_epoch(build_step(config, network.model, tx, engine.augment, phase))
+
+    run_epoch = in_phases(functools.partial(phase_of, config), epoch_of)
     evaluate = network.evaluate(dataset, layout)
-    course = Course(run_epoch, evaluate, steps_per_epoch, steps_per_call, train_count)
+    course = Course(run_epoch, evaluate, steps_per_epoch, engine.steps_per_call, train_count)
     return Training(layout, state, course)
 
 
-def build_optimizer(config: Config, total_steps: int) -> optax.GradientTransformationExtraArgs:
-    """The config's optimizer for a run of so many steps."""
-    given = config.optimizer
-    make_rates = {"one_cycle": one_cycle, "cosine": warmup_cosine}[given.schedule]
-    options = {"warmup": given.warmup_share, "momentum": given.momentum}
-    told = {name: value for name, value in options.items() if value is not None}
-    rates = make_rates(total_steps, max_lr=config.max_lr, **told)
-    decay = {"weight_decay": config.weight_decay, "decay_norm": given.decay_norm}
-    return sgd(rates, nesterov=given.nesterov, **decay)
+class Engine(NamedTuple):
+    """How the examples of an epoch are augmented, and how they get to the steps."""
+
+    augment: Callable  # within the step
+    make_epoch: Callable[[Callable], RunEpoch]  # of a step
+    steps_per_call: int
 
 
-def _build_epochs(
-    config: Config,
-    dataset: Dataset,
-    network: Network,
-    tx: optax.GradientTransformation,
-    layout: OneDevice,
-) -> tuple[RunEpoch, int]:
-    """The epochs of the config's engine, and how many steps they run in a call."""
+def _build_engine(config: Config, dataset: Dataset, network: Network, layout: OneDevice) -> Engine:
+    """The config's engine on the training images."""
     shared: dict[str, Any] = {"batch_size": config.batch_size, "seed": config.seed}
     shared["layout"] = layout
+    images, labels = dataset.train
     if network.engine == "albumentations":
-        augment = _host_augment(network, dataset.train.images[:1], config.seed)
-        step = make_train_step(
-            network.model, tx, identity_augment, label_smoothing=config.label_smoothing
+        prepare = _host_augment(network, images[:1], config.seed)
+        return Engine(
+            identity_augment,
+            lambda step: make_host_epoch(step, images, labels, prepare, **shared),
+            1,
         )
-        return make_host_epoch(step, *dataset.train, augment, **shared), 1
-    augment = _device_augment(network, dataset.train.images[:1])
-    step = make_train_step(network.model, tx, augment, label_smoothing=config.label_smoothing)
+    augment = _device_augment(network, images[:1])
     if jax.process_count() > 1:
-        return make_streamed_epoch(step, *dataset.train, **shared), 1
-    steps_per_epoch = steps_of(len(dataset.train.labels), config.batch_size)
-    per_call = config.steps_per_call or (1 if on_cpu() else steps_per_epoch)
-    return make_device_epoch(step, *dataset.train, steps_per_call=per_call, **shared), per_call
+        return Engine(augment, lambda step: make_streamed_epoch(step, images, labels, **shared), 1)
+    per_call = config.steps_per_call
+    per_call = per_call or (1 if on_cpu() else steps_of(len(labels), config.batch_size))
+    data = layout.everywhere((images, labels))  # once, for all phases
+    return Engine(
+        augment,
+        lambda step: make_device_epoch(step, *data, steps_per_call=per_call, **shared),
+        per_call,
+    )
 
 
 def _device_augment(network: Network, images: np.ndarray) -> Callable:

@@ -17,6 +17,7 @@ ADDED: Mapping[str, Any] = {
     "model.name": "s9",
     "model.width": 1.0,
     "model.rows": None,
+    "dropout_epochs": None,
     "data.image_size": 32,
     "data.test_share": 0.2,
     "optimizer.schedule": "one_cycle",

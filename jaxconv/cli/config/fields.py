@@ -74,6 +74,7 @@ RULES: Mapping[str, Rule] = {
     "optimizer.nesterov": _FLAG,
     "optimizer.decay_norm": _FLAG,
     "dropout_rate": _SHARE,
+    "dropout_epochs": _or_none(_whole(at_least=0), "all"),
     "label_smoothing": _SHARE,
     "dtype": _choice("float32", "bfloat16"),
     "model.name": _choice("s9"),
