@@ -37,6 +37,10 @@ FEW = (
 INGREDIENTS = {
     "schedule": ("--config.optimizer.schedule=cosine", "--config.optimizer.nesterov=true"),
     "decay of kernels": ("--config.optimizer.decay_norm=false",),
+    "alternating flip": (
+        "--config.augment.transforms=(('AlternatingFlip',{}),"
+        "('Normalize',{'mean':(0.5,0.5,0.5),'std':(0.25,0.25,0.25)}))",
+    ),
     "early dropout": ("--config.dropout_epochs=1",),
 }
 

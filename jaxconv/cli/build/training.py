@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxconv.augment.device import alternates, make_device_augment, visit
 from jaxconv.cli.build.network import Network, mistakes_of_augmentation
 from jaxconv.cli.build.step import Phase, build_optimizer, build_step, phase_of
 from jaxconv.cli.config.types import Config
@@ -20,7 +21,7 @@ from jaxconv.training.epochs import (
     make_streamed_epoch,
     steps_of,
 )
-from jaxconv.training.keys import run_keys
+from jaxconv.training.keys import example_key, run_keys
 from jaxconv.training.loop import Course, SaveEvery, fit
 from jaxconv.training.parallel import OneDevice, make_layout
 from jaxconv.training.phases import in_phases
@@ -82,6 +83,7 @@ def _build_engine(config: Config, dataset: Dataset, network: Network, layout: On
             1,
         )
     augment = _device_augment(network, images[:1])
+    shared["key_of"] = visit if alternates(network.pipeline) else example_key
     if jax.process_count() > 1:
         return Engine(augment, lambda step: make_streamed_epoch(step, images, labels, **shared), 1)
     per_call = config.steps_per_call
@@ -95,11 +97,10 @@ def _build_engine(config: Config, dataset: Dataset, network: Network, layout: On
 
 
 def _device_augment(network: Network, images: np.ndarray) -> Callable:
-    from jaxconv.augment.device import make_device_augment
-
     with mistakes_of_augmentation():
         augment = make_device_augment(network.pipeline)
-        _require_fit(network, jax.eval_shape(augment, jax.random.key(0), images), images)
+        visits = jax.vmap(visit, (None, None, 0))(jax.random.key(0), 0, np.arange(1))
+        _require_fit(network, jax.eval_shape(augment, visits, images), images)
     return augment
 
 
