@@ -35,6 +35,11 @@ def get_config() -> ConfigDict:
     config.optimizer.nesterov = False  # whether a step looks ahead along the momentum
     config.optimizer.decay_norm = True  # whether all parameters decay, or only kernels
 
+    config.mix = ConfigDict()  # of the images of a batch in pairs
+    config.mix.mixup = 0.0  # alpha of mixup, the usual 0.2; 0 is never
+    config.mix.cutmix = 0.0  # alpha of CutMix, the usual 1; 0 is never
+    config.mix.epochs = config_dict.placeholder(int)  # epochs with mixing; None: all
+
     config.checkpoint = ConfigDict()  # one is written after each epoch, and within it:
     config.checkpoint.every_steps = config_dict.placeholder(int)  # a checkpoint after N steps, too
     config.checkpoint.every_minutes = config_dict.placeholder(float)  # a checkpoint after N minutes

@@ -41,6 +41,8 @@ INGREDIENTS = {
         "--config.augment.transforms=(('AlternatingFlip',{}),"
         "('Normalize',{'mean':(0.5,0.5,0.5),'std':(0.25,0.25,0.25)}))",
     ),
+    "mixup": ("--config.mix.mixup=0.2",),
+    "cutmix, then none": ("--config.mix.cutmix=1", "--config.mix.epochs=2"),
     "early dropout": ("--config.dropout_epochs=1",),
 }
 
@@ -225,6 +227,9 @@ def test_dropout_ends_after_its_epochs_and_costs_nothing_then():
         (("--config.dropout_epochs=2",), (0, 2)),
         (("--config.dropout_epochs=4",), (0,)),
         (("--config.dropout_epochs=2", "--config.dropout_rate=0"), (0,)),
+        (("--config.mix.epochs=2",), (0,)),
+        (("--config.mix.epochs=2", "--config.mix.mixup=1"), (0, 2)),
+        (("--config.mix.epochs=3", "--config.mix.mixup=1", "--config.dropout_epochs=1"), (0, 1, 3)),
     ],
 )
 def test_a_phase_that_changes_nothing_is_none(flags, starts):

@@ -10,9 +10,15 @@ import optax
 from flax import linen as nn
 from jaxtyping import Array, Float, Int32, Key, Shaped
 
-from jaxconv.training.objective import Sums, classification_sums, mean_loss
-
-Batch = dict[str, jax.Array]
+from jaxconv.training.mixing import Mix, unmixed
+from jaxconv.training.objective import (
+    Batch,
+    Objective,
+    Sums,
+    classification_sums,
+    make_objective,
+    mean_loss,
+)
 
 
 class TrainState(NamedTuple):
@@ -46,12 +52,16 @@ def identity_augment(
     return images
 
 
+CROSS_ENTROPY = make_objective()
+
+
 def make_train_step(
     model: nn.Module,
     tx: optax.GradientTransformation,
     augment: Callable[[Key[Array, " b"], Shaped[Array, "b h w c"]], Shaped[Array, "b h2 w2 c"]],
     *,
-    label_smoothing: float = 0.0,
+    mix: Mix = unmixed,
+    objective: Objective = CROSS_ENTROPY,
 ) -> Callable[[TrainState, Batch, Key[Array, ""]], tuple[TrainState, Sums]]:
     """Returns `train_step(state, batch, key) -> (state, metrics)`, jitted; `state` is donated.
 
@@ -60,36 +70,37 @@ def make_train_step(
             its `__call__` takes `mask`, it gets the batch's: padding stays out of its statistics.
         tx: the optimizer.
         augment: (keys [b], images [b, h, w, c]) -> float images; traced into the step.
-        label_smoothing: of the training loss only.
+        mix: (key, batch) -> batch, of what `augment` has made; of `make_mix`.
+        objective: (logits, batch) -> sums, whose mean is minimised; of `make_objective`.
 
     A batch has `image` [b, h, w, c], `label` [b] and `mask` [b]; it may have `key` [b], a typed key
-    for each example's augmentation, else they come from the step's key. That is `key` folded with
-    `state.step`: the same `key` serves a whole run, and going on equals never having stopped.
+    for each example's augmentation (or what else `augment` takes), else they come from the step's
+    key. That is `key` folded with `state.step`: the same `key` serves a whole run, and going on
+    equals never having stopped.
 
     `metrics` are sums over the examples: `loss_sum`, `correct`, `count`.
     """
     takes_mask = "mask" in inspect.signature(type(model).__call__).parameters
 
     def train_step(state, batch, key):
-        dropout_key, augment_key = jax.random.split(jax.random.fold_in(key, state.step))
+        step_key = jax.random.fold_in(key, state.step)
+        dropout_key, augment_key = jax.random.split(step_key)
         if "key" in batch:
             keys = batch["key"]
         else:
             keys = jax.random.split(augment_key, batch["image"].shape[0])
-        images = augment(keys, batch["image"])
+        batch = mix(step_key, {**batch, "image": augment(keys, batch["image"])})
 
         def loss_of(params):
             logits, updated = model.apply(
                 {"params": params, "batch_stats": state.batch_stats},
-                images,
+                batch["image"],
                 train=True,
                 rngs={"dropout": dropout_key},
                 mutable=["batch_stats"],
                 **({"mask": batch["mask"]} if takes_mask else {}),
             )
-            sums = classification_sums(
-                logits, batch["label"], batch["mask"], label_smoothing=label_smoothing
-            )
+            sums = objective(logits, batch)
             return mean_loss(sums), (sums, updated.get("batch_stats", {}))
 
         gradients, (sums, batch_stats) = jax.grad(loss_of, has_aux=True)(state.params)

@@ -9,6 +9,8 @@ import optax
 from flax import linen as nn
 
 from jaxconv.cli.config.types import Config
+from jaxconv.training.mixing import make_mix, unmixed
+from jaxconv.training.objective import make_objective
 from jaxconv.training.optim import one_cycle, sgd, warmup_cosine
 from jaxconv.training.step import make_train_step
 
@@ -17,17 +19,19 @@ class Phase(NamedTuple):
     """Which ingredients an epoch has, of those that may end before the run does."""
 
     dropout: bool
+    mixing: bool
 
 
 def phase_of(config: Config, epoch: int) -> Phase:
     """The phase of an epoch, counted from 0."""
     dropout = config.dropout_rate > 0 and _lasts(config.dropout_epochs, epoch)
-    return Phase(dropout)
+    mixing = max(config.mix.mixup, config.mix.cutmix) > 0 and _lasts(config.mix.epochs, epoch)
+    return Phase(dropout, mixing)
 
 
 def phase_starts(config: Config) -> tuple[int, ...]:
     """The first epoch of each phase of a run."""
-    ends = {config.dropout_epochs}
+    ends = {config.dropout_epochs, config.mix.epochs}
     starts = sorted({0} | {end for end in ends if end is not None and end < config.epochs})
     phases = {phase_of(config, start): start for start in reversed(starts)}
     return tuple(sorted(phases.values()))
@@ -53,4 +57,7 @@ def build_step(
 ) -> Callable:
     """The step of a phase: `(state, batch, key) -> (state, sums)`."""
     trained = model if at.dropout else model.clone(dropout_rate=0.0)
-    return make_train_step(trained, tx, augment, label_smoothing=config.label_smoothing)
+    given = config.mix
+    mix = make_mix(mixup=given.mixup, cutmix=given.cutmix) if at.mixing else unmixed
+    objective = make_objective(label_smoothing=config.label_smoothing)
+    return make_train_step(trained, tx, augment, mix=mix, objective=objective)

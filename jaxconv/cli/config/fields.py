@@ -58,6 +58,7 @@ def _is_text(value: Any) -> bool:
 
 _FLAG = Rule("true or false", lambda value: type(value) is bool)
 _SHARE = _number("of at least 0 and below 1", lambda share: 0 <= share < 1)
+_ALPHA = _number("of at least 0.01 and at most 100, or 0", lambda a: a == 0 or 0.01 <= a <= 100)
 
 RULES: Mapping[str, Rule] = {
     "seed": _whole(at_least=0, below=2**32),
@@ -76,6 +77,9 @@ RULES: Mapping[str, Rule] = {
     "dropout_rate": _SHARE,
     "dropout_epochs": _or_none(_whole(at_least=0), "all"),
     "label_smoothing": _SHARE,
+    "mix.mixup": _ALPHA,
+    "mix.cutmix": _ALPHA,
+    "mix.epochs": _or_none(_whole(at_least=0), "all"),
     "dtype": _choice("float32", "bfloat16"),
     "model.name": _choice("s9"),
     "model.width": _number("above 0 and at most 64", lambda width: 0 < width <= 64),
