@@ -19,6 +19,7 @@ def get_config() -> ConfigDict:
     config.label_smoothing = 0.0  # share of the target spread over all classes, in training
     config.dropout_rate = 0.1  # share of activations dropped at the end of each block
     config.dropout_epochs = config_dict.placeholder(int)  # epochs with dropout; None: all
+    config.ema_decay = 0.0  # share kept at each step by an average of the weights; 0: none is
     config.dtype = "float32"  # of the convolutions: float32 or bfloat16
     config.steps_per_call = config_dict.placeholder(int)  # steps per call; None: 1, on GPU an epoch
     config.shard_state = False  # whether devices share weights and optimizer, not the batch only

@@ -329,6 +329,7 @@ def test_a_value_in_the_file_is_checked_too(tmp_path):
         ("weight_decay", -1e-4),
         ("dropout_rate", 1.0),
         ("dropout_epochs", -1),
+        ("ema_decay", 1.0),
         ("mix.mixup", -0.2),
         ("mix.mixup", 0.001),
         ("mix.cutmix", 1e6),

@@ -43,6 +43,7 @@ INGREDIENTS = {
     ),
     "mixup": ("--config.mix.mixup=0.2",),
     "cutmix, then none": ("--config.mix.cutmix=1", "--config.mix.epochs=2"),
+    "average": ("--config.ema_decay=0.9",),
     "early dropout": ("--config.dropout_epochs=1",),
 }
 
@@ -185,13 +186,21 @@ def plain(tmp_path_factory):
 def test_an_ingredient_has_an_effect_and_resumes_bit_for_bit(name, plain, tmp_path):
     state, rows = run(*INGREDIENTS[name], directory=tmp_path / "unbroken")
     assert all(np.isfinite(row["test_loss"]) for row in rows)
-    weights, others = (jax.tree.leaves(one.params) for one in (state, plain[0]))
+    weights, others = (jax.tree.leaves(one.variables) for one in (state, plain[0]))
     assert not all(map(np.array_equal, weights, others))
     for visit in (2, 4, 1):  # within an epoch, at the end of one, after a step
         with pytest.raises(Interrupted):
             run(*INGREDIENTS[name], directory=tmp_path / "broken", stop_after=visit)
     again, _ = run(*INGREDIENTS[name], directory=tmp_path / "broken")
     chex.assert_trees_all_equal(again, state)
+
+
+def test_an_average_changes_no_training_but_what_is_measured(plain, tmp_path):
+    state, rows = run("--config.ema_decay=0.9", directory=tmp_path)
+    chex.assert_trees_all_equal(state._replace(average=None), plain[0])
+    for row, other in zip(rows, plain[1], strict=True):
+        assert row["train_loss"] == other["train_loss"]
+        assert row["test_loss"] != other["test_loss"]
 
 
 def test_dropout_ends_after_its_epochs_and_costs_nothing_then():

@@ -53,7 +53,7 @@ def gradient(train_step, batch, step=0):
 
 def test_a_state_is_arrays_only():
     state = fresh()
-    assert TrainState._fields == ("step", "params", "batch_stats", "opt_state")
+    assert TrainState._fields == ("step", "params", "batch_stats", "opt_state", "average")
     assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(state))
     assert state.step.dtype == jnp.int32
     assert set(state.variables) == {"params", "batch_stats"}

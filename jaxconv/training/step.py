@@ -28,11 +28,12 @@ class TrainState(NamedTuple):
     params: Any
     batch_stats: Any
     opt_state: optax.OptState
+    average: Any = None  # of params and batch_stats, as `variables`, where one is kept
 
     @property
     def variables(self) -> dict[str, Any]:
-        """What `model.apply` takes."""
-        return {"params": self.params, "batch_stats": self.batch_stats}
+        """What `model.apply` takes: the average where one is kept, else the last step's."""
+        return self.average or {"params": self.params, "batch_stats": self.batch_stats}
 
 
 def init_train_state(

@@ -143,12 +143,20 @@ def mistakes_of_augmentation() -> Iterator[None]:
         raise ConfigError(f"config.augment.transforms: {reason}") from error
 
 
-def state_like(network: Network) -> TrainState:
-    """Shapes and dtypes of what training changes, without the arrays."""
+def state_like(network: Network, *, averaged: bool = False) -> TrainState:
+    """Shapes and dtypes of what training changes, without the arrays.
+
+    Args:
+        averaged: whether it keeps an average of the weights.
+    """
+    from jaxconv.training.average import begin_average
     from jaxconv.training.optim import one_cycle_sgd
     from jaxconv.training.step import init_train_state
 
-    tx = one_cycle_sgd(1, max_lr=1.0, weight_decay=0.0)
-    return jax.eval_shape(
-        lambda: init_train_state(network.model, tx, jax.random.key(0), network.image_shape)
-    )
+    tx = one_cycle_sgd(1, max_lr=1.0, weight_decay=0.0)  # all states of `sgd` have one structure
+
+    def init() -> TrainState:
+        state = init_train_state(network.model, tx, jax.random.key(0), network.image_shape)
+        return begin_average(state) if averaged else state
+
+    return jax.eval_shape(init)

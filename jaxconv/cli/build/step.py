@@ -9,6 +9,7 @@ import optax
 from flax import linen as nn
 
 from jaxconv.cli.config.types import Config
+from jaxconv.training.average import averaged
 from jaxconv.training.mixing import make_mix, unmixed
 from jaxconv.training.objective import make_objective
 from jaxconv.training.optim import one_cycle, sgd, warmup_cosine
@@ -60,4 +61,5 @@ def build_step(
     given = config.mix
     mix = make_mix(mixup=given.mixup, cutmix=given.cutmix) if at.mixing else unmixed
     objective = make_objective(label_smoothing=config.label_smoothing)
-    return make_train_step(trained, tx, augment, mix=mix, objective=objective)
+    step = make_train_step(trained, tx, augment, mix=mix, objective=objective)
+    return averaged(step, config.ema_decay) if config.ema_decay else step

@@ -14,6 +14,7 @@ from jaxconv.cli.build.network import Network, mistakes_of_augmentation
 from jaxconv.cli.build.step import Phase, build_optimizer, build_step, phase_of
 from jaxconv.cli.config.types import Config
 from jaxconv.runs.job import Agreement, in_job
+from jaxconv.training.average import begin_average
 from jaxconv.training.epochs import (
     RunEpoch,
     make_device_epoch,
@@ -51,6 +52,7 @@ def build_training(config: Config, dataset: Dataset, network: Network) -> Traini
     layout = make_layout(shard_state=config.shard_state)
     key = run_keys(config.seed).weights
     state = init_train_state(network.model, tx, key, dataset.train.images.shape[1:])
+    state = begin_average(state) if config.ema_decay else state
     engine = _build_engine(config, dataset, network, layout)
 
     def epoch_of(phase: Phase) -> RunEpoch:

@@ -18,6 +18,7 @@ ADDED: Mapping[str, Any] = {
     "model.width": 1.0,
     "model.rows": None,
     "dropout_epochs": None,
+    "ema_decay": 0.0,
     "mix.mixup": 0.0,
     "mix.cutmix": 0.0,
     "mix.epochs": None,

@@ -77,6 +77,7 @@ RULES: Mapping[str, Rule] = {
     "dropout_rate": _SHARE,
     "dropout_epochs": _or_none(_whole(at_least=0), "all"),
     "label_smoothing": _SHARE,
+    "ema_decay": _SHARE,
     "mix.mixup": _ALPHA,
     "mix.cutmix": _ALPHA,
     "mix.epochs": _or_none(_whole(at_least=0), "all"),
