@@ -126,6 +126,15 @@ def applied(model: nn.Module) -> Logits:
     return logits
 
 
+def mirrored(logits: Logits) -> Logits:
+    """Inference with test-time flips: the mean of the logits of an image and its mirror image."""
+
+    def mean(variables: Any, images: jax.Array) -> jax.Array:
+        return (logits(variables, images) + logits(variables, jnp.flip(images, axis=2))) / 2
+
+    return mean
+
+
 def make_eval_step(
     model: nn.Module,
     normalize: Callable[[jax.Array], jax.Array] = lambda images: images,

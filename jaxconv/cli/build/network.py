@@ -33,21 +33,29 @@ class Network(NamedTuple):
     batch_size: int
     image_shape: tuple[int, int, int]  # h, w, c
 
-    def evaluate(self, dataset: Dataset, layout: OneDevice | None = None) -> Callable:
-        """`evaluate(state) -> {"test_loss", "test_accuracy"}` on the test split."""
-        from jaxconv.training.loop import make_evaluate
-        from jaxconv.training.step import make_eval_step
+    def evaluate(
+        self, dataset: Dataset, layout: OneDevice | None = None, *, flips: bool = False
+    ) -> Callable:
+        """`evaluate(state) -> {"test_loss", "test_accuracy"}` on the test split.
 
-        step = make_eval_step(self.model, self.normalize, logits=self._logits)
+        `flips` takes the mean of the logits of each image and its mirror image.
+        """
+        from jaxconv.training.loop import make_evaluate
+        from jaxconv.training.step import make_eval_step, mirrored
+
+        logits = mirrored(self._logits) if flips else self._logits
+        step = make_eval_step(self.model, self.normalize, logits=logits)
         batch_size = min(len(dataset.test.labels), self.batch_size)
         return make_evaluate(step, *dataset.test, batch_size=batch_size, layout=layout)
 
-    def predict(self, state: TrainState, images: np.ndarray) -> np.ndarray:
-        """The probabilities float32 [n, classes] of images uint8 [n, h, w, c]."""
+    def predict(self, state: TrainState, images: np.ndarray, *, flips: bool = False) -> np.ndarray:
+        """The probabilities float32 [n, classes] of images uint8 [n, h, w, c]; `flips` as above."""
         from jaxconv.training.loop import predict
+        from jaxconv.training.step import mirrored
 
         batch_size = min(len(images), self.batch_size)
-        step = jax.jit(lambda folded, images: self.probabilities(folded, images))
+        logits = mirrored(infer) if flips else infer
+        step = jax.jit(lambda folded, x: jax.nn.softmax(logits(folded, self.normalize(x))))
         folded: Any = self.folded(state)
         return predict(step, folded, images, batch_size=batch_size)
 
