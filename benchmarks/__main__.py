@@ -1,15 +1,16 @@
 """Every benchmark in one run, and the table of targets filled in.
 
-    python -m benchmarks [--batch-size N] [--threads N] [--pairs N] [--out DIR]
+    python -m benchmarks [--batch-size N] [--threads N] [--memory kept] [--pairs N] [--out DIR]
 
-About half an hour on two cores that have nothing else to do. Exit code 1 where a result has to be
-discarded, because the same work differed from itself, or where a variant is a fault.
+About half an hour on two cores that have nothing else to do; inference is measured at batch 1, too.
+Exit code 1 where a result has to be discarded, because the same work differed from itself, or where
+a variant is a fault.
 """
 
 import sys
 from pathlib import Path
 
-from benchmarks import costs, forward, input, startup, train_step, variants
+from benchmarks import costs, inference, input, startup, train_step, variants
 from benchmarks.compete import settings_of, settings_parser
 from benchmarks.record import finish, show
 from benchmarks.targets import table
@@ -21,7 +22,8 @@ def main() -> int:
     settings = settings_of(given)
     runs = {
         "train_step": lambda: train_step.results(settings),
-        "forward": lambda: forward.results(settings),
+        "inference": lambda: inference.results(settings),
+        "latency": lambda: inference.results(settings._replace(batch_size=1)),
         "input": lambda: input.results(settings),
         "startup": lambda: startup.results(ROOT / "configs/s9_quick.py", pairs=4),
         "costs": lambda: costs.results(pairs=settings.pairs),

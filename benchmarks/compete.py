@@ -14,6 +14,10 @@ from benchmarks.result import Result
 from benchmarks.worker import Worker, WorkerFailed
 
 CPU_MATRIX, GPU_MATRIX = 1536, 8192  # rows, for the rate of a matrix product
+# What the C library's allocator does with freed memory, the same for everyone: its default, or all
+# of it kept (`jaxconv.keep_freed_memory`), as `jaxconv train` runs.
+MEMORY = ("untouched", "kept")
+LATENCY_CALLS = 2000
 MOST_DIFFERENCE = 1e-3  # of float32 numbers that took different ways, against the largest
 
 
@@ -32,9 +36,10 @@ class Settings(NamedTuple):
     threads: int
     pairs: int
     slot_seconds: float
+    memory: str  # of MEMORY
 
     def start(self, contender: Contender) -> Worker:
-        options = {"batch_size": self.batch_size} | contender.options
+        options = {"batch_size": self.batch_size, "memory": self.memory} | contender.options
         return Worker(contender.builder, threads=self.threads, **options)
 
 
@@ -44,11 +49,12 @@ def settings_parser(doc: str) -> argparse.ArgumentParser:
     parser.add_argument("--batch-size", type=int, default=128, help="images a step")
     parser.add_argument("--threads", type=int, default=2, help="processors for each contender")
     parser.add_argument("--seconds", type=float, default=1.5, help="length of a slot")
+    parser.add_argument("--memory", choices=MEMORY, default="untouched", help="freed memory")
     return parser
 
 
 def settings_of(given: argparse.Namespace) -> Settings:
-    return Settings(given.batch_size, given.threads, given.pairs, given.seconds)
+    return Settings(given.batch_size, given.threads, given.pairs, given.seconds, given.memory)
 
 
 def matrix_rate(settings: Settings) -> float:
@@ -77,14 +83,24 @@ def race(
                     print(f"skipped {opponent.name}: {failed}", flush=True)
                     continue
                 comparison = compare_steadily(own_slot, other_slot, pairs=settings.pairs)
+                latencies = {}
+                if settings.batch_size == 1:
+                    latencies = _latencies("", worker) | _latencies("against ", other)
             figures = {
                 "images/s": settings.batch_size / comparison.a_seconds,
                 "against images/s": settings.batch_size / comparison.b_seconds,
                 "batch": settings.batch_size,
                 "threads": settings.threads,
+                "memory": settings.memory,
                 "device": worker.device,
             }
-            yield Result(benchmark, ours.name, opponent.name, comparison, figures)
+            yield Result(benchmark, ours.name, opponent.name, comparison, figures | latencies)
+
+
+def _latencies(prefix: str, worker: Worker) -> dict[str, float]:
+    """Milliseconds of single calls."""
+    found = worker.latency(LATENCY_CALLS)
+    return {f"{prefix}{name} ms": seconds * 1e3 for name, seconds in found._asdict().items()}
 
 
 def check_same(ours: list, theirs: list, name: str) -> None:

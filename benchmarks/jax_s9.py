@@ -5,6 +5,7 @@ from itertools import count
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import linen as nn
 
@@ -15,7 +16,7 @@ from configs import s9
 from jaxconv.augment.device import make_device_augment
 from jaxconv.augment.pipeline import parse_pipeline
 from jaxconv.interop.torch import s9_state_dict, s9_variables
-from jaxconv.memory import keep_freed_memory
+from jaxconv.models.inference import fold, infer
 from jaxconv.models.s9 import S9Net
 from jaxconv.training.epochs import RunEpoch, Tally, empty_tally, make_device_epoch, steps_of
 from jaxconv.training.step import TrainState, identity_augment, make_train_step
@@ -24,11 +25,9 @@ MOST_BATCHES = 8  # in memory, used in turn
 
 
 def make_model(network: str, dropout_rate: float) -> nn.Module:
-    """jaxconv's network or Flax's; the former as `train.py` runs it, with freed memory kept."""
-    if network == "flax":
-        return FlaxS9(problem.CLASSES, dropout_rate)
-    keep_freed_memory()
-    return S9Net(problem.CLASSES, dropout_rate)
+    """jaxconv's network or Flax's."""
+    made = {"jaxconv": S9Net, "flax": FlaxS9}[network]
+    return made(problem.CLASSES, dropout_rate)
 
 
 def make_variables() -> dict:
@@ -109,19 +108,25 @@ def epoch(*, threads: int, batch_size: int) -> Job:
     return Job(lambda calls: float(run(calls)[1].loss_sum), list, describe())
 
 
-def forward(*, threads: int, network: str = "jaxconv", batch_size: int) -> Job:
-    """The evaluation pass: a call is a batch."""
-    model = make_model(network, problem.DROPOUT_RATE)
+def inference(*, threads: int, network: str = "folded", batch_size: int) -> Job:
+    """Logits of a batch: a call is a batch. Networks: "folded", "jaxconv" (applied), "flax"."""
     variables = make_variables()
+    if network == "folded":
+        weights, logits = fold(variables), jax.jit(infer)
+    else:
+        model = make_model(network, problem.DROPOUT_RATE)
+        weights = variables
+        logits = jax.jit(lambda variables, x: model.apply(variables, x, train=False))
     images, _ = problem.draw_batches(MOST_BATCHES, batch_size)
     batches = jax.device_put(list(images.reshape(MOST_BATCHES, batch_size, 32, 32, 3)))
-    logits = jax.jit(lambda variables, x: model.apply(variables, x, train=False))
 
     def run(calls):
-        outputs = [logits(variables, batches[n % MOST_BATCHES]) for n in range(calls)]
-        return sum(float(output[0, 0]) for output in jax.block_until_ready(outputs))
+        total = 0.0
+        for n in range(calls):
+            total += np.asarray(logits(weights, batches[n % MOST_BATCHES]))[0, 0]
+        return float(total)
 
-    return Job(run, lambda: logits(variables, batches[0]).tolist(), describe())
+    return Job(run, lambda: logits(weights, batches[0]).tolist(), describe())
 
 
 def make_augment() -> Callable:

@@ -1,14 +1,16 @@
 """One process for each opponent, so that only one of them has threads at work at a time.
 
-The parent starts `python -m benchmarks.worker MODULE:FUNCTION OPTIONS` and writes lines of JSON,
-{"do": "run", "calls": 8} or {"do": "check"}; the worker answers each with a line of JSON. FUNCTION
-takes the OPTIONS, a JSON object, and returns a `Job`. A worker ends when its standard input does.
+The parent starts `python -m benchmarks.worker MODULE:FUNCTION OPTIONS` and writes lines of JSON:
+{"do": "run", "calls": 8}, {"do": "latency", "calls": 8} or {"do": "check"}. The worker answers each
+with a line of JSON. FUNCTION takes the OPTIONS, a JSON object, and returns a `Job`. A worker ends
+when its standard input does.
 """
 
 import importlib
 import json
 import math
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from benchmarks.measure import Slot, units_for
+from jaxconv.memory import keep_freed_memory
 
 ROOT = Path(__file__).resolve().parents[1]
 # OpenMP's threads may spin for 0.2 s after their last work; the next slot waits for that.
@@ -30,6 +33,13 @@ class Job(NamedTuple):
     check: Callable[[], list]  # numbers that must be the same for every opponent
     device: str
     steps_per_call: int = 1
+
+
+class Latency(NamedTuple):
+    """Seconds of a call: half, and 99 of 100, took no longer."""
+
+    p50: float
+    p99: float
 
 
 class WorkerFailed(Exception):
@@ -67,6 +77,11 @@ class Worker:
         self.run(1)
         calls = units_for(seconds, min(self.run(1), self.run(1)) * self._steps_per_call)
         return lambda: self.run(calls)
+
+    def latency(self, calls: int) -> Latency:
+        """How long single calls take, each begun when the one before is done."""
+        time.sleep(REST_SECONDS)
+        return Latency(**self._ask({"do": "latency", "calls": calls}))
 
     def check(self) -> list:
         """The numbers by which opponents are compared."""
@@ -117,14 +132,27 @@ def serve(build: Callable[[], Job], requests: Any, answers: Any) -> None:
             if request["do"] == "check":
                 answer(check=job.check())
                 continue
-            started = time.perf_counter()
-            number = job.run(request["calls"])
-            seconds = time.perf_counter() - started
-            if not math.isfinite(number):
-                raise ValueError(f"it computed {number}")
-            answer(seconds=seconds)
+            if request["do"] == "latency":
+                answer(**latency([timed(job, 1) for _ in range(request["calls"])])._asdict())
+                continue
+            answer(seconds=timed(job, request["calls"]))
     except Exception as error:  # whatever it is, the parent says it
         answer(error=f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+
+
+def timed(job: Job, calls: int) -> float:
+    """The seconds that so many calls take together."""
+    started = time.perf_counter()
+    number = job.run(calls)
+    seconds = time.perf_counter() - started
+    if not math.isfinite(number):
+        raise ValueError(f"it computed {number}")
+    return seconds
+
+
+def latency(seconds: list[float]) -> Latency:
+    """Of the seconds of at least two calls."""
+    return Latency(statistics.median(seconds), statistics.quantiles(seconds, n=100)[98])
 
 
 def main(builder: str, options: str) -> None:
@@ -133,6 +161,8 @@ def main(builder: str, options: str) -> None:
     os.dup2(2, 1)
     arguments = json.loads(options)
     pin(arguments["threads"])
+    if arguments.pop("memory", "untouched") == "kept" and not keep_freed_memory():
+        raise SystemExit("freed memory can be kept with glibc only")
     module, _, function = builder.partition(":")
 
     def build() -> Job:

@@ -179,6 +179,10 @@ def test_a_download_goes_into_the_given_folder_and_is_found_again(places, monkey
     assert_holds_the_data(dataset)
     again = load(places / "data", download=False, cache_dir=places / "b")
     assert again.origin == f"tfds directory {places / 'data' / 'cifar10' / '3.0.2'}"
+    shutil.rmtree(places / "data")
+    (places / "data").mkdir()
+    anew = load(places / "data", download=True, cache_dir=places / "b")  # the cache is no reason
+    assert anew.origin.startswith("download from")
 
 
 def test_a_folder_that_cannot_take_the_download_is_told(places, monkeypatch):
@@ -310,3 +314,36 @@ def test_a_pipe_is_refused_and_not_waited_for(places, name):
     os.mkfifo(path)
     with pytest.raises(DataCorrupt, match=rf"{path} is truncated or corrupt"):
         load(places / "data")
+
+
+def test_a_pipe_in_the_cache_is_not_waited_for(places, caplog):
+    path = archive_in(places / "data")
+    load(places / "data", cache_dir=places / "cache")
+    (places / "cache" / "manifest.json").unlink()
+    os.mkfifo(places / "cache" / "manifest.json")
+    assert load(places / "data", cache_dir=places / "cache").origin == f"archive {path}"
+    assert "it is no plain file; made anew from archive" in caplog.text
+
+
+@pytest.mark.parametrize("length", ["Infinity", "NaN", '"²"', "1" + ", 0" * 20_000])
+def test_lengths_of_shards_that_cannot_be_are_refused(places, length):
+    info = next(tfds_in(places / "data").glob("dataset_info.json"))
+    splits = ", ".join(
+        f'{{"name": "{name}", "shardLengths": [{length}]}}' for name in ("train", "test")
+    )
+    info.write_text(f'{{"fileFormat": "array_record", "splits": [{splits}]}}')
+    with pytest.raises(DataCorrupt, match=rf"{info} is truncated or corrupt"):
+        load(places / "data")
+
+
+def test_a_description_without_end_is_refused(places):
+    info = next(tfds_in(places / "data").glob("dataset_info.json"))
+    os.truncate(info, 10**11)
+    with pytest.raises(DataCorrupt, match="it is no plain file, or too large"):
+        load(places / "data")
+
+
+def test_a_folder_that_is_no_version_is_no_tfds_directory(places):
+    directory = tfds_in(places / "data")
+    directory.rename(directory.with_name("3.²"))
+    assert find_tfds_directory(places / "data") is None

@@ -5,6 +5,7 @@ import re
 import sys
 import textwrap
 from functools import partial
+from pathlib import Path
 
 import pytest
 from ml_collections import ConfigDict
@@ -449,3 +450,25 @@ def test_reading_a_config_leaves_no_module_behind(read):
     before = set(sys.modules)
     read()
     assert set(sys.modules) == before
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (float("nan"), "config.note=nan: expected what JSON can hold"),
+        ({1, 2}, r"config.note={1, 2}: expected what JSON can hold"),
+        (Path("here"), r"config.note=PosixPath\('here'\): expected what JSON can hold"),
+        (ConfigDict({1: 2}), "config.note.1: a field's name must be text, got 1"),
+    ],
+)
+def test_a_field_of_ones_own_must_be_what_a_run_can_keep(value, words):
+    config = ConfigDict({"note": value})
+    with pytest.raises(ConfigError, match=words):
+        override(config, [], [])
+
+
+@pytest.mark.parametrize("group", ["augment", "checkpoint", "data", "model"])
+def test_a_group_must_be_one(group):
+    fields = to_json_dict(load_config(config_path("s9"))) | {group: []}
+    with pytest.raises(ConfigError, match=rf"config.{group}=\(\): expected a group of fields"):
+        from_json_dict(fields)

@@ -152,6 +152,7 @@ def test_an_error_under_jit_is_the_same_error(variant):
         (transpose_conv, (X, (3, 3, 2, 4)), {"output_padding": -1}, r"output_padding must be at l"),
         (transpose_conv, (X, (3, 3, 2, 4)), {"dilation": 0}, r"dilation must be at least 1"),
         (transpose_conv, (X, (3, 3, 2, 4)), {"groups": 3}, r"groups must divide .* 4 in and 6 out"),
+        (transpose_conv, (X, (3, 3, 2, 4)), {"groups": None}, r"groups must be an int .* got None"),
         (transpose_conv, (X, (3, 3, 2, 4)), {"padding": 4}, r"output would be -1x0 .*padding="),
         (
             conv,

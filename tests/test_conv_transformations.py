@@ -7,6 +7,8 @@ import pytest
 from jax import export
 from variants import VARIANTS, difference
 
+from jaxconv import conv, transpose_conv
+
 pytestmark = pytest.mark.usefixtures("no_case_is_small")
 
 USES = [
@@ -120,3 +122,22 @@ def test_export_with_symbolic_sizes(variant, sample, space):
     types[0] = jax.ShapeDtypeStruct(shape, np.float32)
     exported = export.deserialize(export.export(jax.jit(both))(*types).serialize())
     require_equal(jax.jit(exported.call)(given, *kernels), jax.jit(both)(given, *kernels))
+
+
+DEBUGGING = {
+    "without-jit": jax.disable_jit,
+    "strict-dtypes": lambda: jax.numpy_dtype_promotion("strict"),
+}
+
+
+@pytest.mark.parametrize("setting", DEBUGGING)
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float8_e4m3fn])
+@pytest.mark.parametrize("function", [conv, transpose_conv])
+def test_settings_for_debugging_change_nothing(setting, dtype, function):
+    x, kernel = jnp.ones((2, 5, 5, 3), dtype), jnp.ones((3, 3, 3, 3), dtype)
+    options = {"padding": 1, "bias": jnp.ones(3, dtype)}
+    expected = jax.jit(lambda x: function(x, kernel, **options))(x)
+    with DEBUGGING[setting]():
+        given, gradient = jax.vjp(lambda x: function(x, kernel, **options), x)
+        assert gradient(given)[0].dtype == dtype
+    np.testing.assert_array_equal(np.float32(given), np.float32(expected))

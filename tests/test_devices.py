@@ -54,6 +54,10 @@ def test_a_home_that_cannot_be_written_is_no_obstacle(tmp_path):
     assert start(tmp_path)
 
 
+def test_a_home_whose_name_is_not_utf8_is_no_obstacle(tmp_path):
+    assert start(Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff")))
+
+
 def test_the_user_may_have_nothing_kept(tmp_path):
     start(tmp_path, JAX_ENABLE_COMPILATION_CACHE="0")
     assert not kept(tmp_path)

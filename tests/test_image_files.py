@@ -1,6 +1,8 @@
 """Image files of every size and mode become the same small RGB image; others are refused."""
 
+import contextlib
 import io
+import logging
 import os
 import struct
 import time
@@ -223,3 +225,29 @@ def test_a_large_ppm_with_a_short_header_is_read(tmp_path, kind):
     path = tmp_path / "image.ppm"
     path.write_bytes(kind + b"\x07" * 125_000)
     assert load_image(path).shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "packbits"])
+def test_libraries_beneath_are_silent_on_damage(tmp_path, capfd, compression):
+    """libtiff prints to the process's stderr, and Pillow to its logger."""
+    path = tmp_path / "image.tif"
+    Image.new("RGB", (64, 48), "teal").save(path, compression=compression)
+    whole = bytearray(path.read_bytes())
+    with logging_to_stderr():
+        for place in range(8, len(whole), 7):
+            damaged = whole.copy()
+            damaged[place] ^= 0x5A
+            path.write_bytes(damaged)
+            outcome(path)
+    assert capfd.readouterr().err == ""
+
+
+@contextlib.contextmanager
+def logging_to_stderr():
+    """A context without pytest's handlers: what nobody handles is printed, as in a program."""
+    root = logging.getLogger()
+    handlers, root.handlers = root.handlers, []
+    try:
+        yield
+    finally:
+        root.handlers = handlers

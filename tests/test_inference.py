@@ -221,6 +221,8 @@ def test_bfloat16_is_no_further_from_float32_than_apply(network):
     assert given.dtype == jnp.float32
     of_apply = np.abs(applied(half, variables, images) - exact).mean()
     assert 0 < np.abs(given - exact).mean() < of_apply
+    with jax.numpy_dtype_promotion("strict"):
+        np.testing.assert_array_equal(infer(fold(variables, half), images), given)
 
 
 def test_the_multiply_adds_of_s9_follow_from_its_rows():

@@ -19,6 +19,7 @@ from jaxconv.interop.torch import (
     torch_from_variables,
     variables_from_torch,
 )
+from jaxconv.models.rows import Row
 
 
 def same(first, second):
@@ -74,6 +75,14 @@ def test_s9_variables_are_those_of_the_model():
     assert jax.tree.structure(variables) == jax.tree.structure(made)
     assert jax.tree.map(np.shape, variables) == jax.tree.map(np.shape, made)
     assert sum(array.size for array in jax.tree.leaves(variables["params"])) == 193_376
+
+
+def test_a_network_of_large_images_goes_out_and_comes_back():
+    model = S9Net(rows=[Row(Conv, 4, {"kernel_size": 40, "padding": 0, "stride": 8})])
+    images = np.ones((1, 64, 64, 3), np.float32)
+    variables = model.init(jax.random.key(0), images, train=False)
+    again = s9_variables(s9_state_dict(variables, model), model)
+    jax.tree.map(np.testing.assert_array_equal, again, variables)
 
 
 def test_jax_arrays_and_another_number_of_classes_go_out_and_come_back():

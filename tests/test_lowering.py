@@ -48,7 +48,7 @@ def draw(rng):
         rng.choice([1, 2, 18]),
     )
     axes = rng.choice([1, 2, 2, 2, 3])
-    taps = rng.choice([(1, 1, 1), (2, 2, 2), (3, 3, 3), (1, 3, 2), (3, 2, 1)])[:axes]
+    taps = rng.choice([(1, 1, 1), (2, 2, 2), (3, 3, 3), (1, 3, 2), (3, 2, 1), (5, 3, 1)])[:axes]
     option = lambda *values: tuple(rng.choice(values) for _ in range(axes))  # noqa: E731
     window = Window(
         option(1, 1, 2, 3),

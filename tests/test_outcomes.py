@@ -81,6 +81,7 @@ def test_a_bug_keeps_its_traceback(error):
 def test_a_note_tells_what_to_do():
     error = OSError(errno.ENOSPC, "No space")
     error.add_note("make some")
+    error.add_note("-----\nwhat JAX says of its traceback")
     assert outcome(error).line == f"[Errno {errno.ENOSPC}] No space; make some"
 
 
@@ -101,9 +102,9 @@ def test_every_error_of_the_package_has_the_base_that_the_table_knows():
     assert others == {Stopped, Interrupted, Refused}
 
 
-def run(*argv, shell="", **environment):
-    """A process of the program, with what a shell says after it."""
-    command = f'"$0" -m jaxconv "$@" {shell}; echo "code $?" >&9'
+def run(*argv, before="true", shell="", **environment):
+    """A process of the program, with what a shell says before and after it."""
+    command = f'{before}; "$0" -m jaxconv "$@" {shell}; echo "code $?" >&9'
     ours, theirs = os.pipe()
     try:
         done = subprocess.run(
@@ -138,6 +139,26 @@ def test_a_closed_stdout_is_no_error_and_no_file_takes_its_place(tmp_path):
 def test_a_full_disk_behind_stdout_is_a_line():
     code, _, err = run("costs", shell="> /dev/full")
     assert (code, err) == (1, "error: [Errno 28] No space left on device\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_training_goes_on_where_its_first_line_cannot_be_written(tmp_path):
+    """As far as the data, in vain."""
+    fields = ["--config.data.sources=folder", "--config.data.dir=/nowhere"]
+    argv = ["train", "--config=s9_quick", f"--workdir={tmp_path / 'run'}", *fields]
+    code, _, err = run(*argv, shell="> /dev/full")
+    assert code == 2
+    assert "data.dir '/nowhere' is not an existing folder" in err
+
+
+def test_the_folder_of_now_may_be_gone(tmp_path):
+    gone, run_dir = tmp_path / "gone", tmp_path / "run"
+    gone.mkdir()
+    fields = ["--config.data.sources=folder", "--config.data.dir=/nowhere"]
+    argv = ["train", "--config=s9_quick", f"--workdir={run_dir}", *fields]
+    code, _, err = run(*argv, before=f"cd {gone} && rmdir {gone}")
+    assert code == 2
+    assert "data.dir '/nowhere' is not an existing folder" in err
 
 
 def test_a_name_that_the_terminal_cannot_show_is_escaped(tmp_path):

@@ -126,8 +126,10 @@ def test_a_pytorch_state_dict_of_own_blocks_comes_back(workdir, tmp_path):
         ("model.rows=()", "expected rows such as"),
         (
             "model.rows=({'conv': 'Conv', 'features': 4, 'residual': True},)",
-            "config.model does not take images [32, 32, 3]: block1 (Conv) is residual",
+            "config.data.image_size=32: config.model.rows does not take images [32, 32, 3]: ",
         ),
+        ("model.rows=({'conv': 'Conv', 'features': 4, 'options': {'stride': 1e999}},)", "JSON"),
+        ("model.rows=({'conv': 'Conv', 'features': 4, 'x': 1, 2: 3},)", "what JSON can hold"),
         ("model.width=0", "expected a number above 0 and at most 64"),
         ("model.name=resnet", "expected one of s9"),
         ("data.image_size=4", "expected a whole number of at least 8"),
@@ -140,6 +142,18 @@ def test_a_mistake_is_told_in_one_line(folder, cache, tmp_path, capsys, field, w
     error = capsys.readouterr().err
     assert words in error
     assert error.count("\n") == 1
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
+@pytest.mark.parametrize("size", [8, 12])
+def test_images_too_small_for_the_network_are_refused_before_they_are_read(tmp_path, capsys, size):
+    argv = ["train", "--config=s9_quick", f"--config.data.image_size={size}"]
+    argv += ["--config.data.sources=folder", "--config.data.dir=/nowhere"]
+    assert main([*argv, f"--workdir={tmp_path / 'run'}"]) == 2
+    assert capsys.readouterr().err.startswith(
+        f"error: config.data.image_size={size}: config.model.rows does not take images [{size}, "
+    )
+    assert not (tmp_path / "run").exists()
 
 
 def test_other_data_sets_have_one_size(tmp_path, capsys):

@@ -75,6 +75,8 @@ def test_rows_that_do_not_fit_are_refused_in_one_line(rows, words):
         (["Conv"], "row 1: expected an object with conv and features, got 'Conv'"),
         ([{"conv": "Conv"}], "row 1: expected an object with conv and features"),
         ([{"conv": "conv", "features": 3}], "row 1: conv 'conv' is none of Conv, Depthwise"),
+        ([{"conv": [], "features": 3}], r"row 1: conv \[\] is none of Conv"),
+        ([{"conv": "Conv", "features": 3}] * 1001, "rows: expected at most 1000, got 1001"),
         ([{"conv": "Conv", "features": 0}], "row 1: features must be a whole number above 0"),
         ([{"conv": "Conv", "features": 3, "stride": 2}], "row 1: no 'stride'; a row has conv"),
         ([{"conv": "Conv", "features": 3, "residual": 1}], "row 1: residual must be true or"),

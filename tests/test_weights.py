@@ -9,10 +9,13 @@ import jax
 import ml_dtypes
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from jaxconv import cli, load_pretrained
+from jaxconv.cli.verbs import trained
+from jaxconv.data.shapes10 import load_shapes10
 from jaxconv.interop.torch import require_s9
 from jaxconv.weights.card import Weights, WeightsError, load_weights, save_weights
 from jaxconv.weights.pretrained import PRETRAINED
@@ -113,6 +116,8 @@ def rewritten(path, *, drop="", card=True, **entries):
         ({"versions": []}, "versions .*: expected fields"),
         ({"dataset": ["cifar10"]}, "dataset .*: expected text"),
         ({"card": {"card": "[" * 100_000}}, "its card cannot be read"),
+        ({"config": {"model": {"width": float("inf")}}}, "width must be a number above 0 and at"),
+        ({"config": {"model": {"rows": [1] * 5000}}}, "rows: expected at most 1000, got 5000"),
         ({"card": {"card": '{"seed": ' + "1" * 5000 + "}"}}, "its card cannot be read"),
     ],
 )
@@ -148,18 +153,23 @@ def cast(dtype):
     return change
 
 
+def negative_variance(arrays):
+    arrays["batch_stats/block3/norm/var"] *= -1
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (poison(np.nan), "params/head/kernel holds a value that is not finite"),
         (poison(-np.inf), "params/head/kernel holds a value that is not finite"),
+        (negative_variance, "block3/norm/var holds a variance below 0"),
         (cast(np.float64), "params/head/kernel is F64, expected F32"),
         (cast(ml_dtypes.float8_e4m3fn), "params/head/kernel is F8_E4M3, expected F32"),
         (lambda arrays: arrays.update(params=np.zeros(3, np.float32)), None),
         (lambda arrays: arrays.update({"params/head": np.zeros(3, np.float32)}), None),
         (lambda arrays: arrays.update({"": np.zeros(3, np.float32)}), "unexpected"),
     ],
-    ids=["nan", "inf", "float64", "float8", "leaf params", "leaf head", "no name"],
+    ids=["nan", "inf", "variance", "float64", "float8", "leaf params", "leaf head", "no name"],
 )
 def test_tensors_that_are_no_weights_are_refused_in_one_line(tmp_path, capsys, change, message):
     path = changed(tmp_path / "other.safetensors", change)
@@ -170,6 +180,34 @@ def test_tensors_that_are_no_weights_are_refused_in_one_line(tmp_path, capsys, c
     assert cli.main(["evaluate", "--weights", str(path)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line == f"error: {caught.value}"
+
+
+def overflow(arrays):
+    for name in arrays:
+        arrays[name] = arrays[name] * np.float32(1e20)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["predict", "image.png", "--json"],
+        ["evaluate", "--config.data.test_limit=8"],
+        ["misclassified", "--config.data.test_limit=8"],
+    ],
+    ids=lambda argv: argv[0],
+)
+def test_outputs_that_are_no_numbers_are_an_error(tmp_path, capsys, monkeypatch, argv):
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (32, 32)).save("image.png")
+    path = changed(tmp_path / "other.safetensors", overflow)
+    shapes = load_shapes10(train_count=10, test_count=8)
+    cifar10 = dataclasses.replace(shapes, class_names=load_pretrained().card.class_names)
+    monkeypatch.setattr(trained, "load_dataset", lambda config: cifar10)
+    assert cli.main([*argv, f"--weights={path}"]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.splitlines()[-1].startswith("error: the network's outputs are not finite")
+    assert len(told.err.splitlines()) == 2
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "large"])

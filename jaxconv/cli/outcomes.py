@@ -76,6 +76,9 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def _noted(error: BaseException, said: str, otherwise: str = "") -> str:
-    """What is `said`, with the notes of `error`, or `otherwise` where it has none."""
-    notes = getattr(error, "__notes__", None) or [otherwise]
-    return "; ".join(filter(None, [said, *notes]))
+    """What is `said`, with the notes of `error`, or `otherwise` where it has none.
+
+    Those of several lines are JAX's, on its traceback.
+    """
+    notes = [note for note in getattr(error, "__notes__", ()) if "\n" not in note]
+    return "; ".join(filter(None, [said, *(notes or [otherwise])]))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxconv.cli.build.data import build_dataset, first_batches, with_statistics
-from jaxconv.cli.build.network import build_network, check_pipeline
+from jaxconv.cli.build.network import build_network, check_network
 from jaxconv.cli.config.added import ADDED
 from jaxconv.cli.config.json_form import to_json_dict
 from jaxconv.cli.config.types import Config
@@ -49,8 +49,8 @@ def dry_run(config: Config) -> int:
     from jaxconv.training.rehearsal import rehearse
 
     keep_freed_memory()
-    check_pipeline(config)
-    describe_devices()
+    check_network(config)
+    describe_devices(say)
     dataset = say_data(build_dataset(config))
     config = with_statistics(config, dataset)
     few = first_batches(dataset, train=2, test=1, batch_size=config.batch_size)
@@ -89,13 +89,13 @@ def train_in(
     from jaxconv.report.html import write_report
 
     keep_freed_memory()
-    check_pipeline(config)
+    check_network(config)
     first = is_first_process()
     if dataset is not None and not first:
         return follow(config, dataset, stop)
     run = run_dir.create(workdir)
     with sole_trainer(run):
-        device = describe_devices()
+        device = describe_devices(say)
         dataset = say_data(dataset or build_dataset(config))
         config = with_statistics(config, dataset)
         run_dir.claim(run, to_json_dict(config), may_differ=MAY_DIFFER, added=ADDED)

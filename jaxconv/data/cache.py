@@ -79,6 +79,8 @@ def load_cache(directory: Path) -> tuple[Split, Split, str] | None:
     """
     path = directory / MANIFEST
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise ValueError("it is no plain file")
         manifest = json.loads(path.read_bytes())
         if manifest["format"] != FORMAT:
             raise ValueError(f"format {manifest['format']}, expected {FORMAT}")

@@ -31,7 +31,7 @@ def load_cifar10(
     """CIFAR-10 from an archive, a tfds directory or a download; decoded once, then from the cache.
 
     Where there is a cache the images are read from it. A `data_dir` must hold the data even then,
-    or a mistyped one would pass unnoticed.
+    or a mistyped one would pass unnoticed: one that does not is an error, or is downloaded to.
 
     Whatever the source, the order of the examples is that of the published archive, provided that
     the tfds directory was prepared from it.
@@ -55,11 +55,12 @@ def load_cifar10(
     """
     given_dir = None if data_dir is None else _given(data_dir)
     cache = Path(cache_dir).expanduser().resolve() if cache_dir else default_cache_dir("cifar10")
+    holds = given_dir is None or bool(find_archive(given_dir) or _find(given_dir, []))
     trouble = None
     try:
-        if cache and (cached := load_cache(cache)):
+        if cache and (holds or not download) and (cached := load_cache(cache)):
             train, test, origin = cached
-            if given_dir and not (find_archive(given_dir) or _find(given_dir, [])):
+            if not holds:
                 raise NotInGivenFolder(
                     f"no cifar10 in data.dir {given_dir}; leave it out to take the decoded cache "
                     f"{cache}, or {REMEDY}"

@@ -13,6 +13,9 @@ What happens to it, in this order:
 
 from __future__ import annotations
 
+import ctypes
+import functools
+import logging
 import re
 import stat
 import warnings
@@ -42,6 +45,7 @@ def load_image(path: Path, size: int = 32, *, least_side: int = 1) -> np.ndarray
     from PIL import Image, ImageOps
 
     path = Path(path)
+    _silence_pillow()
     _require_plain(path)
     try:
         with warnings.catch_warnings():
@@ -68,6 +72,18 @@ def load_image(path: Path, size: int = 32, *, least_side: int = 1) -> np.ndarray
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(f"{path}: a damaged image ({reason})") from error
     return np.asarray(square)
+
+
+@functools.cache
+def _silence_pillow() -> None:
+    """What it says of a damaged file it raises as well, in one line; libtiff prints to stderr."""
+    from PIL import Image
+
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
+    libtiff = getattr(ctypes.CDLL(Image.core.__file__), "TIFFSetErrorHandler", None)
+    if libtiff is not None:
+        libtiff.argtypes, libtiff.restype = [ctypes.c_void_p], ctypes.c_void_p
+        libtiff(None)
 
 
 def _require_plain(path: Path) -> None:

@@ -24,6 +24,8 @@ from jaxconv.data.dataset import (
 
 FILE_NAMES = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"  # tfds's default
 MOST_EXAMPLES = 1_000_000  # of a split; CIFAR-10 has 50,000
+MOST_SHARDS = 10_000
+MOST_BYTES = 64 << 20  # of a description
 SIDE = 32
 
 
@@ -52,8 +54,8 @@ def read_tfds_directory(directory: Path) -> tuple[Split, Split]:
     """
     info_path = directory / "dataset_info.json"
     try:
-        if not info_path.is_file():  # a pipe would be waited for
-            raise ValueError("it is no plain file")
+        if not info_path.is_file() or info_path.stat().st_size > MOST_BYTES:
+            raise ValueError("it is no plain file, or too large")  # a pipe would be waited for
         info = json.loads(info_path.read_bytes())
         file_format = info.get("fileFormat", "tfrecord")
     except (OSError, ValueError, AttributeError, RecursionError) as error:
@@ -70,7 +72,7 @@ def read_tfds_directory(directory: Path) -> tuple[Split, Split]:
         raise DataUnavailable(f"{directory} needs {error.name}, which is not installed") from error
     try:
         parts = [list(_shards(directory, info, split)) for split in ("train", "test")]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise _corrupt(info_path, error) from error
     train, test = map(_read_split, parts)
     return train, test
@@ -84,6 +86,8 @@ def _shards(directory: Path, info: Mapping, split: str) -> Iterator[_Shard]:
     lengths = [int(length) for length in entry["shardLengths"]]
     if min(lengths, default=0) < 0 or not 0 < sum(lengths) <= MOST_EXAMPLES:
         raise ValueError(f"{split} has shards of {str(lengths)[:40]} examples")
+    if len(lengths) > MOST_SHARDS:
+        raise ValueError(f"{split} has {len(lengths)} shards")
     for number, length in enumerate(lengths):
         name = f"cifar10-{split}.array_record-{number:05d}-of-{len(lengths):05d}"
         yield _Shard(directory / name, length)
@@ -139,7 +143,7 @@ def _read_png(png: bytes) -> np.ndarray:
 
 def _version(name: str) -> tuple[int, ...] | None:
     parts = name.split(".")
-    return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else None
+    return tuple(map(int, parts)) if all(part.isdecimal() for part in parts) else None
 
 
 def _corrupt(path: Path, error: Exception) -> DataCorrupt | DataUnavailable:

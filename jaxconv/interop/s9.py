@@ -1,5 +1,6 @@
 """S9Net's weights to and from the original PyTorch network, whose names it knows."""
 
+import contextlib
 import functools
 from collections.abc import Hashable, Mapping
 from typing import Any, cast
@@ -17,6 +18,8 @@ from jaxconv.linen.convolutions import (
 )
 from jaxconv.models.s9 import S9Net
 from jaxconv.text import printable
+
+LARGE = 1024  # pixels a side, as many as a config allows
 
 
 def s9_variables(state_dict: Mapping[str, Any], model: S9Net | None = None) -> dict[str, Any]:
@@ -116,5 +119,15 @@ def _shapes_of(model: S9Net) -> Any:
 
 @functools.lru_cache(maxsize=8)  # it takes a tenth of a second
 def _traced(model: Any) -> Any:
-    image = jax.ShapeDtypeStruct((1, 32, 32, 3), np.float32)
+    try:
+        return _traced_with(model, 32)
+    except ValueError:
+        # Images of all sizes have the same variables, and some kernels need large ones.
+        with contextlib.suppress(ValueError):
+            return _traced_with(model, LARGE)
+        raise
+
+
+def _traced_with(model, size):
+    image = jax.ShapeDtypeStruct((1, size, size, 3), np.float32)
     return jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), image)

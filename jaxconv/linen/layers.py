@@ -6,6 +6,7 @@ from jaxtyping import Array, Float, Num, Shaped
 
 from jaxconv.ops.batch_norm import batch_norm
 from jaxconv.ops.dropout import dropout, require_rate
+from jaxconv.ops.xla.sums import wide
 
 
 class ReLU(nn.Module):
@@ -21,9 +22,8 @@ class GlobalAvgPool(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b *space c"]) -> Float[Array, "b *ones c"]:
-        wide = jnp.promote_types(x.dtype, jnp.float32)
         space = tuple(range(1, x.ndim - 1))
-        return jnp.mean(x, axis=space, keepdims=True, dtype=wide).astype(x.dtype)
+        return jnp.mean(x, axis=space, keepdims=True, dtype=wide(x.dtype)).astype(x.dtype)
 
 
 class BatchNorm(nn.Module):

@@ -29,7 +29,7 @@ from jaxconv.ops.padding import pad_border
 from jaxconv.ops.window import Window, adjoint_kernel
 from jaxconv.ops.xla.primitives import convolve
 
-IMAGES_A_PIECE = 16
+IMAGES_A_PIECE, PIECES_AT_ONCE = 32, 2
 Values = jax.Array | np.ndarray  # NumPy's while `fold` works, unless it is traced
 
 
@@ -79,8 +79,8 @@ def fold(
     _require_kernels(variables, plan)
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(variables)):
         return _fold(variables, plan, jnp)
-    # Small sums that need no compiling.
-    return jax.tree.map(jnp.asarray, _fold(jax.device_get(variables), plan, np))
+    with np.errstate(all="ignore"):  # small sums that need no compiling; JAX does not warn either
+        return jax.tree.map(jnp.asarray, _fold(jax.device_get(variables), plan, np))
 
 
 def _fold(variables: Mapping[str, Any], plan: Plan, xp: ModuleType) -> Folded:
@@ -207,13 +207,14 @@ def _run_block(block: Block, arrays: FoldedBlock, x: jax.Array) -> jax.Array:
             y = pad_border(y, layer.border.pairs, layer.border.mode)
         y = convolve(y, jnp.asarray(kernel), _window(layer))
         if constant is not None:
-            y = (y + constant[None]).astype(y.dtype)
+            y = (y.astype(constant.dtype) + constant[None]).astype(y.dtype)
         y = _pick(y, layer.outputs, layer.live)
     y = jax.nn.relu(y)
     if arrays.weights is not None:
         first, second = (weight[None, None, None] for weight in arrays.weights)
         x = _pick(x, block.inputs, block.layers[-1].live)
-        y = (x * first + y * second).astype(x.dtype)
+        wide = first.dtype
+        y = (x.astype(wide) * first + y.astype(wide) * second).astype(x.dtype)
     return y
 
 
@@ -233,14 +234,24 @@ def _pick(x: jax.Array, held: Grids, wanted: Grids) -> jax.Array:
 def _in_pieces(function: Callable[[jax.Array], jax.Array], images: jax.Array) -> jax.Array:
     """`function(images)`, on a CPU over pieces of equal size where the batch is large.
 
-    A piece takes every so-many-th image, so that a batch that is spread over devices stays so.
+    Some pieces are computed at once, since XLA runs what does not depend on each other in parallel
+    and keeps one core busy with a single small convolution; a loop does so again and again.
     """
     batch = images.shape[0]
     if not isinstance(batch, int) or batch <= IMAGES_A_PIECE or jax.default_backend() != "cpu":
         return function(images)
-    pieces = -(-batch // IMAGES_A_PIECE)
-    length = -(-batch // pieces)
-    padded = jnp.pad(images, ((0, length * pieces - batch), (0, 0), (0, 0), (0, 0)))
-    split = padded.reshape(length, pieces, *images.shape[1:])
-    logits = lax.map(function, split.swapaxes(0, 1)).swapaxes(0, 1)
-    return logits.reshape(length * pieces, -1)[:batch]
+    at_once = min(PIECES_AT_ONCE, -(-batch // IMAGES_A_PIECE))
+    turns = -(-batch // (IMAGES_A_PIECE * at_once))
+    length = -(-batch // (turns * at_once))
+    padded = jnp.pad(images, ((0, length * turns * at_once - batch), (0, 0), (0, 0), (0, 0)))
+    # A piece takes every so-many-th image, so that a batch that is spread over devices stays so.
+    split = padded.reshape(length, turns, at_once, *images.shape[1:])
+    logits = lax.map(partial(_at_once, function), jnp.moveaxis(split, 0, 2))
+    return jnp.moveaxis(logits, 2, 0).reshape(length * turns * at_once, -1)[:batch]
+
+
+def _at_once(
+    function: Callable[[jax.Array], jax.Array], pieces: Float[Array, "p b h w 3"]
+) -> Float[Array, "p b classes"]:
+    """`function` of each piece, in as many copies of the program: a `vmap` would join them."""
+    return jnp.stack([function(piece) for piece in pieces])

@@ -30,6 +30,7 @@ CONVOLUTIONS: Mapping[str, type[nn.Module]] = {
     )
 }
 """What a row may be made of, by name."""
+MOST_ROWS = 1000  # to trace so many takes some seconds
 
 
 class Row(NamedTuple):
@@ -82,6 +83,8 @@ def rows_from_json(entries: Sequence[Mapping[str, Any]]) -> tuple[Row, ...]:
     """
     if isinstance(entries, str) or not isinstance(entries, Sequence):
         raise ValueError(f"rows: expected a list of rows, got {entries!r}")
+    if len(entries) > MOST_ROWS:
+        raise ValueError(f"rows: expected at most {MOST_ROWS}, got {len(entries)}")
     return tuple(_row(number, entry) for number, entry in enumerate(entries, start=1))
 
 
@@ -92,7 +95,7 @@ def _row(number: int, entry: Any) -> Row:
     if extra:
         raise ValueError(f"row {number}: no {extra.pop()!r}; a row has {', '.join(Row._fields)}")
     name, features = entry["conv"], entry["features"]
-    if name not in CONVOLUTIONS:
+    if not isinstance(name, str) or name not in CONVOLUTIONS:
         raise ValueError(f"row {number}: conv {name!r} is none of {', '.join(CONVOLUTIONS)}")
     if type(features) is not int or features < 1:
         raise ValueError(f"row {number}: features must be a whole number above 0, got {features!r}")

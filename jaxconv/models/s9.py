@@ -18,6 +18,7 @@ from jaxconv.linen.convolutions import (
 from jaxconv.linen.layers import BatchNorm, Dropout, GlobalAvgPool, ReLU
 from jaxconv.models.rows import Row, rows_from_json
 
+WIDEST = 64  # times the channels of the guide
 SHRINK = FrozenDict(stride=2, dilation=2)
 
 ROWS = (  # output h x w
@@ -141,10 +142,10 @@ def s9_from_json(fields: Mapping[str, Any], num_classes: int, **options: Any) ->
         options: other attributes of `S9Net`.
 
     Raises:
-        ValueError: a row that is none, or a width that is no number above 0.
+        ValueError: a row that is none, or a width that is no number above 0, or above `WIDEST`.
     """
     rows, width = fields.get("rows"), fields.get("width", 1)
-    if isinstance(width, bool) or not isinstance(width, int | float) or not width > 0:
-        raise ValueError(f"width must be a number above 0, got {width!r}")
+    if isinstance(width, bool) or not isinstance(width, int | float) or not 0 < width <= WIDEST:
+        raise ValueError(f"width must be a number above 0 and at most {WIDEST}, got {width!r}")
     blocks = ROWS if rows is None else rows_from_json(rows)
     return S9Net(num_classes, rows=blocks, width=width, **options)

@@ -62,6 +62,7 @@ def conv_window(
     taps, (per_group, features) = kernel.shape[:-2], kernel.shape[-2:]
     pairs = padding_pairs(padding, taps=taps, stride=stride, dilation=dilation)
     channels = x.shape[-1]
+    _require_count(groups)
     _check_groups(groups, c_in=channels, c_out=features)
     _check_sizes(x, kernel)
     if per_group * groups != channels:
@@ -106,6 +107,7 @@ def transpose_window(
                 f"got {output_padding=} with {stride=} and {dilation=}"
             )
     channels = x.shape[-1]
+    _require_count(groups)
     _check_groups(groups, c_in=channels, c_out=per_group * groups)
     _check_sizes(x, kernel)
     if reads != channels:
@@ -167,9 +169,12 @@ def check_bias(bias: jax.Array | None, x: jax.Array, features: int) -> None:
         )
 
 
-def _check_groups(groups, *, c_in, c_out):
+def _require_count(groups):
     if isinstance(groups, bool) or not isinstance(groups, Integral) or groups < 1:
         raise ValueError(f"groups must be an int of at least 1, got {groups!r}")
+
+
+def _check_groups(groups, *, c_in, c_out):
     if c_in % groups or c_out % groups:
         raise ValueError(
             f"groups must divide the channels, got {groups=} for {c_in} in and {c_out} out"

@@ -77,7 +77,7 @@ def batch_norm(
 def scale_and_shift(x, mean, factor, scale, bias):
     """(x - mean) * factor * scale + bias for x [..., c] and [c], rounded once to x's dtype."""
     mean, slope, bias = (_channels(each, x) for each in (mean, factor * scale, bias))
-    return ((x - mean) * slope + bias).astype(x.dtype)
+    return ((x.astype(wide(x.dtype)) - mean) * slope + bias).astype(x.dtype)
 
 
 def _channels(array, x):

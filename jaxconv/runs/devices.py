@@ -1,6 +1,7 @@
 """The devices that JAX computes on, or one line that says why there are none."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,11 @@ def keep_compiled_programs() -> None:
     if _setting("jax_compilation_cache_dir") is not None or folder is None:
         return
     try:
+        str(folder).encode()  # XLA takes no other name
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
-    except OSError:  # a home that can't be written to: each start compiles, and JAX need not say so
-        return
+    except (OSError, UnicodeEncodeError):  # such a home, or one that can't be written to:
+        return  # each start compiles, and JAX need not say so
     jax.config.update("jax_compilation_cache_max_size", MOST_COMPILED_BYTES)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     jax.config.update("jax_compilation_cache_dir", str(folder))
@@ -65,12 +67,12 @@ def is_first_process() -> bool:
     return jax.process_index() == 0
 
 
-def describe_devices() -> dict[str, object]:
+def describe_devices(say: Callable[[str], None]) -> dict[str, object]:
     """Says what JAX computes on, in the first line of a run; for its `environment.json`."""
     devices, processes = require_devices(), jax.process_count()
     kind, platform = devices[0].device_kind, devices[0].platform
     where = f" in {processes} processes" if processes > 1 else ""
-    print(f"device: {len(devices)} x {kind} ({platform}){where}, JAX {jax.__version__}", flush=True)
+    say(f"device: {len(devices)} x {kind} ({platform}){where}, JAX {jax.__version__}")
     if platform == "cpu" and Path("/dev/nvidiactl").exists():
-        print("an NVIDIA GPU is here, but this JAX can't use it: install jaxconv[cuda12]")
+        say("an NVIDIA GPU is here, but this JAX can't use it: install jaxconv[cuda12]")
     return {"backend": platform, "kind": kind, "count": len(devices), "processes": processes}

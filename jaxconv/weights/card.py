@@ -152,6 +152,8 @@ def _read_tensor(file: Any, name: str) -> np.ndarray:
     array = file.get_tensor(name)
     if not np.isfinite(array).all():
         raise ValueError(f"{name} holds a value that is not finite: training has diverged")
+    if name.endswith("/var") and (array < 0).any():
+        raise ValueError(f"{name} holds a variance below 0")
     return array
 
 

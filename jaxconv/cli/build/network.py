@@ -12,6 +12,7 @@ import numpy as np
 from jaxconv.cli.build.data import with_any_statistics
 from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.config.types import Config
+from jaxconv.errors import JaxconvError
 from jaxconv.models.inference import Folded, fold, infer
 from jaxconv.models.s9 import S9Net, s9_from_json
 from jaxconv.text import one_line
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from jaxconv.data.dataset import Dataset
     from jaxconv.training.parallel import OneDevice
     from jaxconv.training.step import TrainState
+
+
+class NotFinite(JaxconvError):
+    """What a network says of images is no number."""
 
 
 class Network(NamedTuple):
@@ -49,7 +54,11 @@ class Network(NamedTuple):
         return make_evaluate(step, *dataset.test, batch_size=batch_size, layout=layout)
 
     def predict(self, state: TrainState, images: np.ndarray, *, flips: bool = False) -> np.ndarray:
-        """The probabilities float32 [n, classes] of images uint8 [n, h, w, c]; `flips` as above."""
+        """The probabilities float32 [n, classes] of images uint8 [n, h, w, c]; `flips` as above.
+
+        Raises:
+            NotFinite: they are no numbers.
+        """
         from jaxconv.training.loop import predict
         from jaxconv.training.step import mirrored
 
@@ -57,7 +66,9 @@ class Network(NamedTuple):
         logits = mirrored(infer) if flips else infer
         step = jax.jit(lambda folded, x: jax.nn.softmax(logits(folded, self.normalize(x))))
         folded: Any = self.folded(state)
-        return predict(step, folded, images, batch_size=batch_size)
+        probabilities = predict(step, folded, images, batch_size=batch_size)
+        require_finite(probabilities)
+        return probabilities
 
     def folded(self, state: TrainState) -> Folded:
         """What `probabilities` needs of a trained network."""
@@ -95,6 +106,15 @@ def check_pipeline(config: Config) -> None:
     build_pipeline(with_any_statistics(config))
 
 
+def check_network(config: Config) -> None:
+    """Refuses what `build_network` would, before there is data and a run directory.
+
+    Raises:
+        ConfigError: the augmentation, the network or the size of its images has a mistake.
+    """
+    build_network(with_any_statistics(config), num_classes=2)
+
+
 def build_network(config: Config, num_classes: int) -> Network:
     """The config's network for so many classes.
 
@@ -112,19 +132,20 @@ def build_network(config: Config, num_classes: int) -> Network:
         normalized = jax.eval_shape(normalize, images)
     model = build_model(config, num_classes)
     if model.rows != S9Net().rows or size < 32:  # that one takes all others
-        _require_images(model, normalized)
+        _require_images(model, normalized, size)
     shape = images.shape[1:]
     return Network(model, pipeline, config.augment.engine, normalize, config.batch_size, shape)
 
 
-def _require_images(model: S9Net, images: jax.ShapeDtypeStruct) -> None:
+def _require_images(model: S9Net, images: jax.ShapeDtypeStruct, size: int) -> None:
     """Raises ConfigError where the model does not take such images."""
     try:
         jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
     except (TypeError, ValueError) as error:
         reason = one_line(error, longest=1000)
         raise ConfigError(
-            f"config.model does not take images {list(images.shape[1:])}: {reason}"
+            f"config.data.image_size={size}: config.model.rows does not take images "
+            f"{list(images.shape[1:])}: {reason}"
         ) from error
 
 
@@ -139,6 +160,15 @@ def build_model(config: Config, num_classes: int) -> S9Net:
         return s9_from_json(config.model, num_classes, **options)
     except ValueError as error:
         raise ConfigError(f"config.model: {error}") from error
+
+
+def require_finite(outputs: np.ndarray | float) -> None:
+    """Raises NotFinite where an output, or what was measured of it, is no number."""
+    if not np.isfinite(outputs).all():
+        raise NotFinite(
+            "the network's outputs are not finite: training has diverged, or its weights are "
+            "damaged; take another checkpoint or file"
+        )
 
 
 @contextlib.contextmanager

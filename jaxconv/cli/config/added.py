@@ -49,10 +49,7 @@ def complete(config: Config) -> Config:
                     owner[group] = ConfigDict()
                 owner = owner[group]
                 if not isinstance(owner, ConfigDict):
-                    raise ConfigError(
-                        f"config.{group}={shown(owner)}: expected a group of fields, such as "
-                        f"config.{name}; give the field another name"
-                    )
+                    raise ConfigError(f"config.{group}={shown(owner)}: expected a group of fields")
             if leaf not in owner:
                 kind = RULES[name].placeholder
                 owner[leaf] = config_dict.placeholder(kind) if value is None and kind else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.config.types import Config
 from jaxconv.data.sources import SOURCES
 
+GROUPS = ("augment", "checkpoint", "data", "mix", "model", "optimizer")
 MOST = 2**31  # the device counts in 32 bits
 
 
@@ -108,7 +110,10 @@ RULES: Mapping[str, Rule] = {
 
 
 def validate(config: Config) -> None:
-    """Holds every field against its rule in `RULES`; raises `ConfigError` at the first breach."""
+    """Holds every field against its rule in `RULES`; raises `ConfigError` at the first breach.
+
+    Whatever else a config file has must be what JSON can hold, as runs keep it.
+    """
     for name in field_paths(config):
         value = get_field(config, name)
         if name in RULES and not RULES[name].holds(value):
@@ -116,6 +121,14 @@ def validate(config: Config) -> None:
             raise ConfigError(
                 f"config.{name}={shown(value)}: {expected}; set --config.{name}=VALUE"
             )
+        if name in GROUPS:
+            raise ConfigError(f"config.{name}={shown(value)}: expected a group of fields")
+        try:
+            json.dumps(value, sort_keys=True, allow_nan=False)
+        except (RecursionError, TypeError, ValueError) as error:
+            raise ConfigError(
+                f"config.{name}={shown(value)}: expected what JSON can hold ({error})"
+            ) from error
 
 
 def shown(value: Any) -> str:
@@ -130,7 +143,9 @@ def field_paths(config: Config, prefix: str = "") -> Iterator[str]:
     """The dotted name of every field, in alphabetical order."""
     from ml_collections import ConfigDict
 
-    for name in sorted(config.keys()):
+    for name in sorted(config.keys(), key=str):
+        if not isinstance(name, str):
+            raise ConfigError(f"config.{prefix}{name}: a field's name must be text, got {name!r}")
         if isinstance(config[name], ConfigDict):
             yield from field_paths(config[name], f"{prefix}{name}.")
         else:

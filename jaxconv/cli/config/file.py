@@ -94,7 +94,7 @@ def _as_module(path: Path) -> Iterator[types.ModuleType]:
     spec = importlib.machinery.ModuleSpec(name, loader, origin=str(path))
     spec.has_location = True
     before, sys_path = set(sys.modules), list(sys.path)
-    places = [str(_project_of(path.resolve())), os.getcwd()]
+    places = [str(_project_of(path.resolve())), ""]  # that is the folder of now, if there is one
     try:
         sys.modules[package.__name__] = package
         sys.path[:0] = places

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from jaxconv.cli.build.network import require_finite
 from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.flag_types import path_named
 from jaxconv.cli.parsers import OneLineParser, add_out, add_tta, network_parser, plain_parser
@@ -26,6 +27,7 @@ def evaluate(parser: OneLineParser, argv: Sequence[str]) -> None:
 
 def _measured(trained: Trained, data: Dataset, *, flips: bool) -> str:
     found = trained.network.evaluate(data, flips=flips)(trained.state)
+    require_finite(found["test_loss"])
     how = ", with test-time flips" if flips else ""
     return (
         f"step {trained.step} on {len(data.test.labels):,} test images of {data.name}{how}: "

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import jax
+
 from jaxconv.cli.build.data import build_dataset
-from jaxconv.cli.build.network import Network, build_network, state_like
+from jaxconv.cli.build.network import Network, build_network, require_finite, state_like
 from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.config.field_help import describe_fields
 from jaxconv.cli.config.fields import field_paths
@@ -72,8 +74,13 @@ def parse_trained(parser: OneLineParser, argv: Sequence[str]) -> tuple[Trained, 
     require_devices()
     if flags.workdir:
         best = flags.checkpoint == "best"
-        return _of_run(flags.workdir, rest, parser.flag_names, best=best), flags
-    return _of_file(flags.weights, rest, parser.flag_names), flags
+        trained = _of_run(flags.workdir, rest, parser.flag_names, best=best)
+    else:
+        trained = _of_file(flags.weights, rest, parser.flag_names)
+    # XLA's ReLU may make 0 of NaN, so that not every output would tell.
+    for array in jax.tree.leaves(trained.network.folded(trained.state)):
+        require_finite(array)
+    return trained, flags
 
 
 def load_dataset(config: Config) -> Dataset:

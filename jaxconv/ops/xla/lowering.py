@@ -174,14 +174,6 @@ LOWERINGS = (
         depthwise.depthwise,
         depthwise.depthwise_kernel_gradient,
     ),
-    # Of more taps the values alone: of 9x9 on 28x28x32 the gradient takes ten times the time to
-    # compile, the values a fortieth of the time to compute (13x13: half).
-    Lowering(
-        "large depthwise",
-        depthwise.is_large_depthwise_on_cpu,
-        depthwise.depthwise,
-        dense.canonical_kernel_gradient,
-    ),
     # Correctness: of two taps (or two outputs) on an image stretched by two without padding, XLA's
     # simplifier exchanges image and kernel wrongly, and aborts the process (jax 0.10 to 0.12).
     Lowering("lengthened", rewrites.trips_xla, _lengthened, _lengthened_kernel_gradient),

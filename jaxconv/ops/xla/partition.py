@@ -27,6 +27,7 @@ from jax.extend.core import ClosedJaxpr
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxconv.ops.window import Window
+from jaxconv.ops.xla.sums import wide
 
 
 def partitioned_convolve(
@@ -82,8 +83,7 @@ def partitioned_kernel_gradient(
             own = run(x, cotangent, parts)
             if not batch:
                 return own
-            wide = jnp.promote_types(own.dtype, jnp.float32)
-            return lax.psum(own.astype(wide), batch).astype(own.dtype)
+            return lax.psum(own.astype(wide(own.dtype)), batch).astype(own.dtype)
 
         rank = len(result.shape)
         return (

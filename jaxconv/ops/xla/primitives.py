@@ -196,10 +196,15 @@ mlir.register_lowering(kernel_gradient_p, _lower_kernel_gradient)
 def _compiled(primitive, *parameters):
     names = (*parameters, "window", "precision", "marker")
 
-    def call(*operands, **given):
+    @partial(jax.jit, static_argnames=names)
+    def compiled(*operands, **given):
         return primitive.bind(*operands, **given)
 
-    return jax.jit(call, static_argnames=names)
+    def call(*operands, **given):
+        with jax.disable_jit(False):  # else, where jit is disabled, it would call itself
+            return compiled(*operands, **given)
+
+    return call
 
 
 convolve_p.def_impl(_compiled(convolve_p, "dtype"))

@@ -193,7 +193,8 @@ def lengthen(
     outputs = output_space(window, x.shape[1:-1], kernel_shape[:-2])
     more = [int(trips) for trips in _trip_axes(window, kernel_shape[:-2], outputs)]
     padding: tuple[Pair, ...] = tuple(
-        (low, high + pixel) for (low, high), pixel in zip(window.padding, more, strict=True)
+        (low, high + pixel * stride)
+        for (low, high), pixel, stride in zip(window.padding, more, window.stride, strict=True)
     )
     return window._replace(padding=padding), more, outputs
 

@@ -5,6 +5,7 @@ from math import gcd, prod
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 PIECES = 16  # of a batch, or of its images, that are added up in one loop
@@ -13,7 +14,8 @@ PIECES = 16  # of a batch, or of its images, that are added up in one loop
 def wide(dtype: jnp.dtype) -> jnp.dtype:
     """What is added up in: at least float32 for floating point, else the same."""
     floating = jnp.issubdtype(dtype, jnp.floating)
-    return jnp.promote_types(dtype, jnp.float32) if floating else jnp.dtype(dtype)
+    # NumPy's rule: that of JAX is a setting, by which it may refuse two dtypes.
+    return np.promote_types(dtype, np.float32) if floating else jnp.dtype(dtype)
 
 
 def pieces_of(batch: int, most: int) -> int:
