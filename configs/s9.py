@@ -14,10 +14,12 @@ def get_config() -> ConfigDict:
     config.seed = 0  # of initial weights, order, dropout and augmentation
     config.epochs = 100  # passes over the training images; the schedule spans them all
     config.batch_size = 512  # images per step over all devices, in training and evaluation
-    config.max_lr = 0.1  # peak learning rate; starts at 1/25 of it, ends at 1/250,000
+    config.max_lr = 0.1  # peak learning rate; one_cycle starts at 1/25, ends at 1/250,000 of it
     config.weight_decay = 1e-4  # added to the gradient, before momentum, for every parameter
     config.label_smoothing = 0.0  # share of the target spread over all classes, in training
     config.dropout_rate = 0.1  # share of activations dropped at the end of each block
+    config.dropout_epochs = config_dict.placeholder(int)  # epochs with dropout; None: all
+    config.ema_decay = 0.0  # share kept at each step by an average of the weights; 0: none is
     config.dtype = "float32"  # of the convolutions: float32 or bfloat16
     config.steps_per_call = config_dict.placeholder(int)  # steps per call; None: 1, GPU: an epoch
     config.shard_state = False  # splits weights and optimizer over the devices, too
@@ -26,6 +28,18 @@ def get_config() -> ConfigDict:
     config.model.name = "s9"  # the network
     config.model.width = 1.0  # factor on the channels of every block
     config.model.rows = config_dict.placeholder(tuple)  # table of blocks; None: that of S9Net
+
+    config.optimizer = ConfigDict()  # SGD with momentum, and its schedule
+    config.optimizer.schedule = "one_cycle"  # of the learning rate: one_cycle or cosine
+    config.optimizer.warmup_share = config_dict.placeholder(float)  # share of steps before the peak
+    config.optimizer.momentum = config_dict.placeholder(float)  # None: cycled, or 0.9 with cosine
+    config.optimizer.nesterov = False  # whether a step looks ahead along the momentum
+    config.optimizer.decay_norm = True  # whether all parameters decay, or only kernels
+
+    config.mix = ConfigDict()  # of the images of a batch in pairs
+    config.mix.mixup = 0.0  # alpha of mixup, the usual 0.2; 0 is never
+    config.mix.cutmix = 0.0  # alpha of CutMix, the usual 1; 0 is never
+    config.mix.epochs = config_dict.placeholder(int)  # epochs with mixing; None: all
 
     config.checkpoint = ConfigDict()  # one is written after each epoch, and within it:
     config.checkpoint.every_steps = config_dict.placeholder(int)  # also saves every N steps

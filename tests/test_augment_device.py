@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from augmentations import DOCUMENTED, blobs, canonical, noise
 
-from jaxconv.augment.device import make_device_augment, make_device_normalize
+from jaxconv.augment.device import (
+    alternates,
+    make_device_augment,
+    make_device_normalize,
+    visit,
+)
 from jaxconv.augment.gallery import named_augmentations
 from jaxconv.augment.pipeline import Transform, parse_pipeline
 
@@ -92,6 +97,77 @@ def test_crop_to_a_smaller_size():
         assert (places == crop.transpose(2, 0, 1)).all((2, 3, 4)).any()
 
 
+def visits(epoch, examples, seed=0):
+    return jax.vmap(visit, (None, None, 0))(jax.random.key(seed), epoch, jnp.asarray(examples))
+
+
+def test_an_alternating_flip_shows_each_image_both_ways_in_two_epochs():
+    augment = jax.jit(make_device_augment([canonical("AlternatingFlip", {})]))
+    images, many = noise(500, 2, 3), np.arange(500)
+    seen = [np.asarray(augment(visits(epoch, many), images)) for epoch in range(4)]
+    flipped = [(one == images[:, :, ::-1]).all((1, 2, 3)) for one in seen]
+    kept = [(one == images).all((1, 2, 3)) for one in seen]
+    np.testing.assert_array_equal(kept, np.logical_not(flipped))
+    assert (flipped[0] != flipped[1]).all()
+    np.testing.assert_array_equal(flipped[0::2], [flipped[0]] * 2)
+    np.testing.assert_array_equal(flipped[1::2], [flipped[1]] * 2)
+    assert abs(flipped[0].mean() - 0.5) < 0.1
+    other = np.asarray(augment(visits(0, many, seed=1), images))
+    agrees = ((other == images[:, :, ::-1]).all((1, 2, 3)) == flipped[0]).mean()
+    assert abs(agrees - 0.5) < 0.1
+    some = [7, 400, 3]
+    np.testing.assert_array_equal(augment(visits(0, some), images[some]), seen[0][some])
+
+
+def test_an_alternating_flip_takes_no_number_from_the_others():
+    rotate = canonical("Rotate", {"limit": 90, "p": 1.0})
+    flip = canonical("AlternatingFlip", {})
+    assert [alternates(pipeline) for pipeline in ([rotate], [rotate, flip])] == [False, True]
+    images = np.repeat(noise(20, 9, 9)[:, :, :5], 2, axis=2)[:, :, :9]
+    images = np.concatenate([images, images[:, :, ::-1]], axis=2)  # the flip changes nothing
+    alone, before, after = (
+        np.asarray(make_device_augment(pipeline)(visits(3, range(20)), images))
+        for pipeline in ([rotate], [flip, rotate], [rotate, flip])
+    )
+    np.testing.assert_array_equal(alone, before)
+    flipped = (alone != after).any((1, 2, 3))
+    assert 0 < flipped.sum() < 20
+    np.testing.assert_array_equal(alone[flipped][:, :, ::-1], after[flipped])
+
+
+def test_visits_carry_the_keys_that_pipelines_without_alternation_get():
+    augment = make_device_augment(DOCUMENTED)
+    keys = jax.vmap(lambda i: jax.random.fold_in(jax.random.fold_in(jax.random.key(0), 5), i))
+    images = noise(8)
+    np.testing.assert_array_equal(
+        augment(visits(5, range(8)), images), augment(keys(jnp.arange(8)), images)
+    )
+
+
+def test_keys_alone_are_refused_where_the_epoch_counts():
+    augment = make_device_augment([canonical("AlternatingFlip", {})])
+    with pytest.raises(ValueError, match=r"AlternatingFlip follows from epoch and example, given"):
+        augment(jax.random.key(0), noise(1))
+
+
+@pytest.mark.parametrize(
+    ("border_mode", "mode"), [(4, "reflect"), (0, "constant"), (2, "symmetric")]
+)
+def test_a_shift_by_whole_pixels_is_padding_and_a_random_crop(border_mode, mode):
+    """Of RandomCrop(32, padding=4) elsewhere: bit for bit one of its 81 crops, each as likely."""
+    shift = canonical("Affine", {"translate_px": (-4, 4), "border_mode": border_mode, "p": 1.0})
+    image, count = noise(1), 4050
+    padded = np.pad(image[0], ((4, 4), (4, 4), (0, 0)), mode)
+    crops = np.lib.stride_tricks.sliding_window_view(padded, (32, 32), axis=(0, 1))
+    places = {
+        crops[y, x].transpose(1, 2, 0).tobytes(): 9 * y + x for y in range(9) for x in range(9)
+    }
+    augment = jax.jit(make_device_augment([shift]))
+    shown = np.asarray(augment(jax.random.key(0), np.repeat(image, count, axis=0)), np.uint8)
+    counts = np.bincount([places[one.tobytes()] for one in shown], minlength=81)
+    assert (np.abs(counts - count / 81) < 5 * np.sqrt(count / 81)).all()
+
+
 REFUSED = [
     ([("Rotate", {"interpolation": 2})], "Rotate: the device engine computes interpolation=1 only, "
                                          "given 2; the albumentations engine may know it"),
@@ -146,3 +222,9 @@ def test_named_augmentations_show_each_transform_applied(engine):
     np.testing.assert_array_equal(pictures["HorizontalFlip"], image[:, ::-1])
     changed = ("Rotate", "Affine", "RandomBrightnessContrast", "CoarseDropout", "Normalize")
     assert all((pictures[name] != image).any() for name in changed)
+
+
+def test_an_alternating_flip_is_shown_applied():
+    image = blobs(1)[0]
+    shown = dict(named_augmentations([canonical("AlternatingFlip", {})], image))
+    np.testing.assert_array_equal(shown["AlternatingFlip"], image[:, ::-1])

@@ -87,6 +87,7 @@ REFUSED = [
     ([("CoarseDropout", {"max_holes": 1})], "unknown argument of CoarseDropout 'max_holes'"),
     ([("CoarseDropout", {"fill_value": 1})], "did you mean 'fill'?"),
     ([("Rotate", {"value": 0})], "unknown argument of Rotate 'value': expected one of limit,"),
+    ([("AlternatingFlip", {"p": 0.5})], "unknown argument of AlternatingFlip 'p'"),
     ([("RandomCrop", {"height": 8})], "RandomCrop needs the argument 'width', given ['height']"),
     ([("RandomCrop", {**CROP, "height": 8.0})], "height=8.0, expected an integer within [1, inf]"),
     ([("RandomCrop", {**CROP, "width": True})], "width=True, expected an integer within [1, inf]"),
@@ -126,6 +127,7 @@ def test_refusals_say_in_one_line_what_was_expected(spec, message):
 
 
 REFUSED_BY_ALBUMENTATIONS = [
+    ([("AlternatingFlip", {})], "AlternatingFlip: albumentations has none; the device engine com"),
     ([("GausNoise", {})], "unknown transform of albumentations 'GausNoise'; did you mean 'Gauss"),
     ([("OneOf", {})], "unknown transform of albumentations 'OneOf'"),
     ([("GaussNoise", {"var_limit": 9})], "unknown argument of GaussNoise 'var_limit': expected"),

@@ -8,10 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
+import numpy as np
 import pytest
 
 from jaxconv import cli
 from jaxconv.cli.config.file import DEFAULT_CONFIG
+from jaxconv.cli.parsers import network_parser
+from jaxconv.cli.verbs.trained import dataset_of, parse_trained
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = [
@@ -102,6 +106,27 @@ def test_evaluate_repeats_what_training_measured(workdir, capsys):
         f"step 3 on 40 test images of shapes10: accuracy {row['test_accuracy']:.2f} %, "
         f"loss {row['test_loss']:.4f}\n"
     )
+
+
+def test_evaluate_tells_of_test_time_flips_apart(workdir, capsys):
+    """The second line is about images and mirror images that were looked at one by one."""
+    assert cli.main(["evaluate", "--workdir", str(workdir)]) == 0
+    plain = capsys.readouterr().out
+    assert cli.main(["evaluate", "--workdir", str(workdir), "--tta"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(plain)
+    trained, _ = parse_trained(network_parser("evaluate", ""), ["--workdir", str(workdir)])
+    images, labels = dataset_of(trained).test
+    x = np.asarray(trained.network.normalize(images))
+    logits = sum(
+        trained.network.model.apply(trained.state.variables, view, train=False)
+        for view in (x, x[:, :, ::-1])
+    )
+    log_p = jax.nn.log_softmax(logits / 2)
+    accuracy = 100 * (log_p.argmax(1) == labels).mean()
+    loss = -np.take_along_axis(np.asarray(log_p), labels[:, None], 1).mean()
+    head = "step 3 on 40 test images of shapes10, with test-time flips: "
+    assert out.removeprefix(plain) == f"{head}accuracy {accuracy:.2f} %, loss {loss:.4f}\n"
 
 
 def test_a_field_of_the_runs_own_config_can_be_overridden(workdir, capsys):

@@ -42,6 +42,24 @@ def test_json_tells_the_probabilities_that_the_network_gives(files, capsys):
         assert [given[name] for name in card.class_names] == pytest.approx(row, abs=1e-5)
 
 
+def test_test_time_flips_are_the_mean_of_both_logits(files, tmp_path, capsys):
+    """So that an image and its mirror image are seen alike."""
+    paths, images = files
+    mirrored = tmp_path / "mirrored.png"
+    Image.fromarray(images[0][:, ::-1]).save(mirrored)
+    assert (
+        cli.main(["predict", str(paths[0]), str(mirrored), "--tta", "--json", "--top", "10"]) == 0
+    )
+    told = json.loads(capsys.readouterr().out)
+    ours, theirs = ({one["name"]: one["probability"] for one in e["classes"]} for e in told)
+    assert ours == pytest.approx(theirs, abs=1e-6)
+    variables, card = load_pretrained()
+    x = ((images[:1] / 255 - card.mean) / card.std).astype(np.float32)
+    both = (S9Net().apply(variables, view, train=False)[0] for view in (x, x[:, :, ::-1]))
+    expected = np.asarray(jax.nn.softmax(sum(both) / 2))
+    assert [ours[name] for name in card.class_names] == pytest.approx(expected, abs=1e-5)
+
+
 def test_text_lists_the_likeliest_classes_under_each_name(files, capsys):
     paths, _ = files
     assert cli.main(["predict", *map(str, paths)]) == 0

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from ml_collections import ConfigDict
 
+from jaxconv.cli.config.added import ADDED, complete
 from jaxconv.cli.config.command_line import parse_command_line
 from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.config.field_help import field_comments
-from jaxconv.cli.config.fields import RULES, field_paths, validate
+from jaxconv.cli.config.fields import RULES, field_paths, get_field, validate
 from jaxconv.cli.config.file import CONFIGS, config_path, load_config
 from jaxconv.cli.config.json_form import from_json_dict, to_json_dict
 from jaxconv.cli.config.overrides import override
@@ -328,6 +329,17 @@ def test_a_value_in_the_file_is_checked_too(tmp_path):
         ("max_lr", float("inf")),
         ("weight_decay", -1e-4),
         ("dropout_rate", 1.0),
+        ("dropout_epochs", -1),
+        ("ema_decay", 1.0),
+        ("mix.mixup", -0.2),
+        ("mix.mixup", 0.001),
+        ("mix.cutmix", 1e6),
+        ("mix.epochs", 1.5),
+        ("optimizer.schedule", "linear"),
+        ("optimizer.warmup_share", 1.0),
+        ("optimizer.momentum", -0.1),
+        ("optimizer.nesterov", 1),
+        ("optimizer.decay_norm", None),
         ("label_smoothing", -0.1),
         ("dtype", "float64"),
         ("data.sources", ()),
@@ -370,6 +382,25 @@ def test_a_field_of_none_from_json_keeps_its_type(read):
         override(config, ["--config.data.test_limit=many"], [])
 
 
+def test_what_a_config_lacks_is_what_the_documented_recipe_has(read):
+    """A field that came later is off there, so that older runs mean what they meant."""
+    recipe = load_config(CONFIGS / "s9.py")
+    for name, value in ADDED.items():
+        assert get_field(recipe, name) == value, name
+        assert name in RULES
+        assert RULES[name].holds(value)
+    older, _ = read()
+    assert "optimizer" not in CONFIG
+    assert older.optimizer.to_dict() == recipe.optimizer.to_dict()
+    again, _ = read("--config.optimizer.momentum=0.8", "--config.model.rows=({},)")
+    assert (again.optimizer.momentum, again.model.rows) == (0.8, ({},))
+
+
+def test_a_field_in_the_place_of_a_group_is_refused():
+    with pytest.raises(ConfigError, match=r"config.optimizer='adam': expected a group of fields"):
+        complete(ConfigDict({"optimizer": "adam"}))
+
+
 def test_help_lists_every_field_with_type_default_and_comment(read, capsys):
     with pytest.raises(SystemExit) as caught:
         read("--help")
@@ -385,7 +416,9 @@ def test_help_lists_every_field_with_type_default_and_comment(read, capsys):
     assert fields["--config.data.test_limit"] == ["int or None", "100"]
     assert fields["--config.data.sources"][-1] == "first available wins"
     assert fields["--config.augment.transforms"][-1] == "what happens to an image"
-    assert len(fields) == 14
+    recipe = field_comments(CONFIGS / "s9.py")
+    assert fields["--config.optimizer.nesterov"] == ["bool", "False", recipe["optimizer.nesterov"]]
+    assert len(fields) == 14 + len(set(ADDED))
     assert "--dry-run" in text
 
 

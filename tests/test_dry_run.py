@@ -17,7 +17,7 @@ def tiny():
     return TinyRun()
 
 
-def rehearse(run, directory, said):
+def rehearse(run, directory, said, **options):
     rehearsal.rehearse(
         run.fresh(),
         run_epoch=run.run_epoch,
@@ -25,6 +25,7 @@ def rehearse(run, directory, said):
         test_count=13,
         directory=directory,
         say=said.append,
+        **options,
     )
 
 
@@ -43,6 +44,19 @@ def test_each_part_is_done_and_told_in_a_line(tiny, tmp_path):
     ):
         assert re.fullmatch(pattern, line), line
     assert (tmp_path / "checkpoints" / str(2 * STEPS)).is_dir()
+
+
+def test_each_phase_is_compiled_and_timed(tiny, tmp_path):
+    said, seen = [], []
+
+    def run_epoch(state, tally, epoch, done):
+        seen.append(epoch)
+        return tiny.run_epoch(state, tally, epoch, done)
+
+    rehearse(tiny.but(run_epoch=run_epoch), tmp_path / "checkpoints", said, starts=(0, 3))
+    assert seen == [0, 0, 3, 3]
+    assert re.fullmatch(rf"compiled from epoch 4 on, and took {STEPS} steps: \d+\.\d s", said[2])
+    assert len(said) == 6
 
 
 def test_a_loss_that_is_not_finite_is_an_error(tiny, tmp_path):

@@ -15,9 +15,11 @@ from jaxconv.training.epochs import (
     epoch_order,
     make_device_epoch,
     make_host_epoch,
+    make_streamed_epoch,
     steps_of,
 )
 from jaxconv.training.keys import run_keys
+from jaxconv.training.parallel import OneDevice
 
 
 @pytest.mark.parametrize(("count", "batch_size"), [(22, 8), (24, 8), (5, 8), (1, 1), (50_000, 512)])
@@ -68,6 +70,32 @@ def test_no_two_keys_of_a_run_are_equal(seed):
 def test_the_keys_of_two_seeds_differ():
     ours, theirs = (np.stack([*map(jax.random.key_data, run_keys(seed))]) for seed in (0, 1))
     assert len(np.unique([*ours, *theirs], axis=0)) == 6
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_what_augmentation_follows_from_may_be_more_than_a_key(streamed):
+    """A function of the run's key, the epoch and the example says what the step gets of them."""
+    keys, zero, seen = run_keys(0), jnp.int32(0), []
+
+    def key_of(key, epoch, example):
+        return {"words": jax.random.key_data(key), "place": 100 * epoch + example}
+
+    def step(state, batch, key):
+        jax.debug.callback(lambda *found: seen.append(found), batch["key"], batch["label"])
+        return state, {"loss_sum": jnp.float32(0), "correct": zero, "count": zero}
+
+    images, labels = np.zeros((6, 2, 2, 1), np.uint8), np.arange(6, dtype=np.int32)
+    options = {"batch_size": 6, "seed": 0, "key_of": key_of}
+    run_epoch = (
+        make_streamed_epoch(step, images, labels, layout=OneDevice(), **options)
+        if streamed
+        else make_device_epoch(step, images, labels, steps_per_call=1, **options)
+    )
+    [*_] = run_epoch(Seen(zero, jnp.zeros(1), jnp.ones(1)), empty_tally(), 3, 0)
+    jax.effects_barrier()
+    ((key, label),) = seen
+    np.testing.assert_array_equal(key["place"], 300 + label)
+    assert (np.asarray(key["words"]) == jax.random.key_data(keys.augmentation)[None]).all()
 
 
 class Seen(NamedTuple):

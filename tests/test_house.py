@@ -69,7 +69,7 @@ CHAINS = (
         "ops.xla.mapped_axes",
         "ops.xla.primitives",
     ),
-    ("training.objective", "training.step"),
+    ("training.objective", "training.mixing", "training.step"),
 )
 WITHOUT_JAX = (*FOUNDATION, "jaxconv.data", "jaxconv.ops.geometry", "jaxconv.cli.config")
 JAX = {"jax", "jaxlib", "flax", "optax", "chex", "orbax"}

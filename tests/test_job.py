@@ -137,7 +137,7 @@ def test_two_processes_stop_as_one_and_one_goes_on(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["device", "albumentations"])
+@pytest.mark.parametrize("engine", ["device", "albumentations", "everything"])
 def test_two_then_four_processes_equal_one(tmp_path, engine):
     half = tiny_job(2, engine, tmp_path / "run", stops={0: 2 * (STEPS + 1)})
     rest = tiny_job(4, engine, tmp_path / "run")
@@ -235,7 +235,17 @@ CHANGES = {  # a value that no config of the tests has, for each field: processe
     "steps_per_call": 2,
     "max_lr": 0.02,
     "weight_decay": 0.25,
+    "optimizer.schedule": "cosine",
+    "optimizer.warmup_share": 0.2,
+    "optimizer.momentum": 0.8,
+    "optimizer.nesterov": "true",
+    "optimizer.decay_norm": "false",
     "dropout_rate": 0.7,
+    "dropout_epochs": 2,
+    "ema_decay": 0.9,
+    "mix.mixup": 0.2,
+    "mix.cutmix": 1.0,
+    "mix.epochs": 3,
     "label_smoothing": 0.3,
     "dtype": "bfloat16",
     "model.width": 0.5,

@@ -1,4 +1,4 @@
-"""The schedule and the optimizer against PyTorch's OneCycleLR and SGD, from stored numbers."""
+"""The schedules and the optimizer against PyTorch's, from stored numbers."""
 
 import json
 from pathlib import Path
@@ -8,17 +8,25 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.traverse_util import flatten_dict
 
-from jaxconv.training.optim import cosine_cycle, current_rates, one_cycle_sgd
+from jaxconv.training.optim import (
+    cosine_cycle,
+    current_rates,
+    one_cycle,
+    one_cycle_sgd,
+    sgd,
+    warmup_cosine,
+)
 
 STORED = json.loads((Path(__file__).parent / "torch_results" / "training.json").read_text())
 MAX_LR, WEIGHT_DECAY = 0.1, 1e-4
 TARGET, CURVATURE = jnp.array([0.0, 1.0, 4.0]), jnp.array([1.0, 3.0, 0.1])
 
 
-def rates(total_steps, steps, max_lr=MAX_LR):
+def rates(total_steps, steps, max_lr=MAX_LR, schedule=one_cycle, **options):
     """[n, 2]: learning rate and momentum that the optimizer itself uses at each step."""
-    tx = one_cycle_sgd(total_steps, max_lr=max_lr, weight_decay=0.0)
+    tx = sgd(schedule(total_steps, max_lr=max_lr, **options), weight_decay=0.0)
     params = {"w": jnp.zeros(())}
     state = tx.init(params)
     update = jax.jit(lambda state, count: _at(tx, state, count, params))
@@ -32,9 +40,8 @@ def _at(tx, state, count, params):
     return tx.update(params, state, params)[1]
 
 
-def descend(total_steps, weight_decay):
+def descend(total_steps, tx):
     """The parameter after each step, descending as the stored trajectory does."""
-    tx = one_cycle_sgd(total_steps, max_lr=MAX_LR, weight_decay=weight_decay)
 
     @jax.jit
     def step(w, state):
@@ -99,7 +106,41 @@ def test_a_constant_cycle_is_constant():
 )
 def test_steps_are_those_of_torch_sgd(name, weight_decay):
     stored = np.array(STORED[name])
-    np.testing.assert_allclose(descend(len(stored), weight_decay), stored, rtol=2e-6, atol=2e-6)
+    tx = one_cycle_sgd(len(stored), max_lr=MAX_LR, weight_decay=weight_decay)
+    np.testing.assert_allclose(descend(len(stored), tx), stored, rtol=2e-6, atol=2e-6)
+
+
+@pytest.mark.parametrize("total_steps", [98, 20, 7])
+def test_a_cosine_after_a_warm_up_is_that_of_torch(total_steps):
+    stored = np.array(STORED["cosine"][str(total_steps)])
+    found = rates(total_steps, range(total_steps), schedule=warmup_cosine, warmup=0.25)
+    np.testing.assert_allclose(found, stored[:, 1:], rtol=2e-6, atol=1e-8)
+
+
+def test_steps_of_nesterov_are_those_of_torch():
+    stored = np.array(STORED["trajectory_of_nesterov"])
+    schedule = warmup_cosine(len(stored), max_lr=MAX_LR, warmup=0.25)
+    for nesterov in (True, False):
+        found = descend(len(stored), sgd(schedule, weight_decay=0.2, nesterov=nesterov))
+        close = np.allclose(found, stored, rtol=2e-6, atol=2e-6)
+        assert close == nesterov
+
+
+@pytest.mark.parametrize("total_steps", [1, 2, 3, 20])
+@pytest.mark.parametrize("warmup", [0.0, 0.05, 0.99])
+@pytest.mark.parametrize("schedule", [one_cycle, warmup_cosine])
+def test_any_share_of_warm_up_stays_below_the_peak_and_above_zero(schedule, warmup, total_steps):
+    found = rates(total_steps, range(total_steps), schedule=schedule, warmup=warmup)
+    assert (found[:, 0] > 0).all()
+    assert (found[:, 0] <= MAX_LR * 1.000001).all()
+
+
+@pytest.mark.parametrize("schedule", [one_cycle, warmup_cosine])
+def test_a_momentum_that_is_given_is_constant(schedule):
+    options = {"schedule": schedule, "momentum": 0.8}
+    found = rates(20, range(20), **options)
+    np.testing.assert_allclose(found[:, 1], 0.8, rtol=1e-6)
+    np.testing.assert_array_equal(found[:, 0], rates(20, range(20), schedule=schedule)[:, 0])
 
 
 def test_the_stored_steps_tell_decay_before_momentum_from_decay_after():
@@ -117,6 +158,33 @@ def test_every_parameter_decays_those_of_batch_norm_too():
     params = {"conv": {"kernel": jnp.ones(3)}, "norm": {"scale": jnp.ones(2), "bias": jnp.ones(2)}}
     updates, _ = tx.update(jax.tree.map(jnp.zeros_like, params), tx.init(params), params)
     chex.assert_trees_all_close(updates, jax.tree.map(lambda w: -0.004 * 0.5 * w, params))
+
+
+def test_norms_and_biases_may_be_left_out_of_the_decay():
+    tx = sgd(one_cycle(10, max_lr=MAX_LR), weight_decay=0.5, decay_norm=False)
+    params = {
+        "conv": {"kernel": jnp.ones((1, 1, 2, 2)), "bias": jnp.ones(2)},
+        "norm": {"scale": jnp.ones(2), "bias": jnp.ones(2)},
+    }
+    updates, _ = tx.update(jax.tree.map(jnp.zeros_like, params), tx.init(params), params)
+    decayed = {name for name, value in flatten_dict(updates, sep="/").items() if value.any()}
+    assert decayed == {"conv/kernel"}
+
+
+@pytest.mark.parametrize("schedule", [one_cycle, warmup_cosine])
+def test_states_of_all_choices_have_one_structure(schedule):
+    """So that a checkpoint can be read without knowing how its network was trained."""
+    leaves = [
+        [
+            jax.tree_util.keystr(path)
+            for path, _ in jax.tree_util.tree_leaves_with_path(tx.init({"w": jnp.ones((2, 2))}))
+        ]
+        for tx in (
+            one_cycle_sgd(10, max_lr=MAX_LR, weight_decay=0.0),
+            sgd(schedule(5, max_lr=1.0), weight_decay=0.1, nesterov=True, decay_norm=False),
+        )
+    ]
+    assert leaves[0] == leaves[1]
 
 
 def test_the_state_holds_arrays_only_and_the_rates_of_the_last_step():

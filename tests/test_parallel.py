@@ -51,8 +51,15 @@ def test_devices_do_not_change_the_curve():
     assert runs["3s"]["split"] == 2  # a kernel and its momentum
 
 
+def test_devices_do_not_change_the_curve_of_a_recipe_with_everything():
+    """Pairs that are mixed lie on several devices, and an average is split as the weights are."""
+    runs = on_virtual_devices("curves", "everything", "3s", count=3)
+    require_same_run(runs["3s"], runs["plain"])
+    assert runs["3s"]["split"] == 3  # a kernel, its momentum, and its average
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["device", "albumentations"])
+@pytest.mark.parametrize("engine", ["device", "albumentations", "everything"])
 def test_any_number_of_devices_gives_the_curve(engine):
     runs = on_virtual_devices("curves", engine, *"12345678", "2s", "4s", "8s")
     assert runs["1"] == runs["plain"]

@@ -107,6 +107,19 @@ def test_claim_lets_named_fields_differ_and_keeps_their_new_value(run):
     assert run_dir.read_json(run.config_json)["data"]["dir"] == "/elsewhere"
 
 
+def test_claim_takes_a_field_that_came_later_for_what_stands_for_its_absence(run):
+    run_dir.claim(run, CONFIG)
+    later = CONFIG | {"optimizer": {"nesterov": False}}
+    with pytest.raises(run_dir.RunDirError, match=r"optimizer.nesterov is absent there and false"):
+        run_dir.claim(run, later)
+    added = {"optimizer.nesterov": False}
+    changed = CONFIG | {"optimizer": {"nesterov": True}}
+    with pytest.raises(run_dir.RunDirError, match=r"optimizer.nesterov is false there and true"):
+        run_dir.claim(run, changed, added=added)
+    assert run_dir.claim(run, later, added=added) is True
+    assert run_dir.read_json(run.config_json) == json.loads(json.dumps(later))
+
+
 def test_claim_refuses_results_without_a_config(run):
     run.checkpoints.mkdir()
     with pytest.raises(RunDirError, match=r"holds checkpoints but no config\.json"):

@@ -12,6 +12,7 @@ import pytest
 from flax import linen as nn
 from tiny import SHAPE, Net, batch_of
 
+from jaxconv.training.objective import make_objective
 from jaxconv.training.step import (
     TrainState,
     identity_augment,
@@ -52,7 +53,7 @@ def gradient(train_step, batch, step=0):
 
 def test_a_state_is_arrays_only():
     state = fresh()
-    assert TrainState._fields == ("step", "params", "batch_stats", "opt_state")
+    assert TrainState._fields == ("step", "params", "batch_stats", "opt_state", "average")
     assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(state))
     assert state.step.dtype == jnp.int32
     assert set(state.variables) == {"params", "batch_stats"}
@@ -141,7 +142,10 @@ def test_prediction_gives_the_probabilities_that_evaluation_counts(eval_step):
 
 def test_label_smoothing_is_part_of_the_training_loss():
     steps = [
-        make_train_step(Plain(), TX, identity_augment, label_smoothing=share) for share in (0, 0.5)
+        make_train_step(
+            Plain(), TX, identity_augment, objective=make_objective(label_smoothing=share)
+        )
+        for share in (0, 0.5)
     ]
     losses = [float(step(fresh(Plain), batch_of(8), KEY)[1]["loss_sum"]) for step in steps]
     assert losses[0] != losses[1]

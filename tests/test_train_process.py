@@ -192,6 +192,17 @@ def test_the_workdir_of_another_config_is_refused(capsys, workdir):
     assert (workdir / "config.json").read_text() == before
 
 
+def test_a_run_of_an_older_version_goes_on(workdir, stopped_at_training):
+    """Its config has no field that came later."""
+    file = workdir / "config.json"
+    config = json.loads(file.read_text())
+    del config["optimizer"], config["model"], config["shard_state"]
+    file.write_text(json.dumps(config))
+    with pytest.raises(stopped_at_training):
+        cli.main(["train", *SMALL, "--workdir", str(workdir)])
+    assert "optimizer" in json.loads(file.read_text())
+
+
 def test_where_the_data_lie_and_how_often_is_saved_may_change(
     stopped_at_training, workdir, tmp_path
 ):

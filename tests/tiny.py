@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from jaxconv.augment.device import make_device_augment, make_device_normalize
+from jaxconv.augment.device import make_device_augment, make_device_normalize, visit
 from jaxconv.augment.host import make_host_augment
 from jaxconv.augment.pipeline import parse_pipeline
 from jaxconv.linen.convolutions import Conv
 from jaxconv.linen.layers import BatchNorm, Dropout
+from jaxconv.training.average import averaged, begin_average
 from jaxconv.training.checkpoint import Checkpoints
 from jaxconv.training.epochs import (
     make_device_epoch,
@@ -21,6 +22,7 @@ from jaxconv.training.epochs import (
     steps_of,
 )
 from jaxconv.training.loop import Course, SaveEvery, fit, go_on, make_evaluate
+from jaxconv.training.mixing import make_mix, unmixed
 from jaxconv.training.optim import one_cycle_sgd
 from jaxconv.training.step import (
     identity_augment,
@@ -61,17 +63,27 @@ def examples(count, seed):
 
 
 class TinyRun:
-    """All that `fit` needs, compiled once and used by many runs of either engine."""
+    """All that `fit` needs, compiled once and used by many runs of either engine.
+
+    The engine "everything" is that of the device, with all that a recipe may add.
+    """
 
     def __init__(self, engine="device", *, steps_per_call=1, images=None, max_lr=0.1, layout=None):
-        pipeline = parse_pipeline(PIPELINE, engine=engine)
+        everything = engine == "everything"
+        if everything:
+            pipeline = parse_pipeline((("AlternatingFlip", {}), *PIPELINE))
+        else:
+            pipeline = parse_pipeline(PIPELINE, engine=engine)
         self.model, self.steps_per_call = Net(), steps_per_call
         self.tx = one_cycle_sgd(EPOCHS * STEPS, max_lr=max_lr, weight_decay=1e-3)
         train_images, labels = examples(TRAIN, 0)
         data = (train_images if images is None else images, labels)
         shared = {"batch_size": BATCH, "seed": SEED, "layout": layout}
-        if engine == "device":
-            step = make_train_step(self.model, self.tx, make_device_augment(pipeline))
+        if engine != "albumentations":
+            mix = make_mix(mixup=0.2, cutmix=1.0) if everything else unmixed
+            step = make_train_step(self.model, self.tx, make_device_augment(pipeline), mix=mix)
+            if everything:
+                step, shared["key_of"] = averaged(step, 0.9), visit
             if jax.process_count() == 1:
                 shared["steps_per_call"] = steps_per_call
                 self.run_epoch = make_device_epoch(step, *data, **shared)
@@ -86,9 +98,8 @@ class TinyRun:
             self.eval_step, *examples(TEST, 1), batch_size=BATCH, layout=layout
         )
 
-        self._initial = jax.device_get(
-            init_train_state(self.model, self.tx, jax.random.key(SEED), SHAPE)
-        )
+        initial = init_train_state(self.model, self.tx, jax.random.key(SEED), SHAPE)
+        self._initial = jax.device_get(begin_average(initial) if everything else initial)
 
     def but(self, **changes):
         """The same run with attributes replaced, `run_epoch` or `evaluate` for one."""

@@ -222,3 +222,6 @@ TRANSFORMS: dict[str, dict[str, Argument]] = {
         "p": _p(1.0),
     },
 }
+
+DEVICE_ONLY: dict[str, dict[str, Argument]] = {"AlternatingFlip": {}}
+"""Transforms that albumentations does not have, since they follow from the epoch."""

@@ -1,10 +1,12 @@
 """A pipeline as one pure function of (keys, images): jit it, or call it inside a train step."""
 
+import zlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from jaxconv.augment import pixel, warp
 from jaxconv.augment.arguments import INTER_LINEAR
@@ -14,6 +16,7 @@ from jaxconv.augment.transform import Transform, unknown
 MAKERS: dict[str, Callable[[Mapping[str, Any]], DeviceTransform]] = {
     "RandomCrop": pixel.random_crop,
     "HorizontalFlip": pixel.horizontal_flip,
+    "AlternatingFlip": pixel.alternating_flip,
     "VerticalFlip": pixel.vertical_flip,
     "Rotate": warp.rotate,
     "ShiftScaleRotate": warp.shift_scale_rotate,
@@ -35,9 +38,29 @@ ONLY: dict[str, dict[str, Any]] = {
 GREY_LEVELS = ("Rotate", "ShiftScaleRotate", "Affine", "RandomBrightnessContrast", "Normalize")
 
 
+class Visit(NamedTuple):
+    """What the augmentation of an example in an epoch follows from."""
+
+    key: jax.Array  # typed; of run, epoch and example: what is drawn anew in each epoch
+    example: jax.Array  # typed; of run and example: what is drawn once
+    epoch: jax.Array  # integer
+
+
+def visit(key: jax.Array, epoch: ArrayLike, example: ArrayLike) -> Visit:
+    """The visit of an example in an epoch, both numbers; `key` is the run's. To be vmapped."""
+    once = jax.random.fold_in(key, zlib.crc32(b"example"))  # no number of an epoch
+    now = jax.random.fold_in(jax.random.fold_in(key, epoch), example)
+    return Visit(now, jax.random.fold_in(once, example), jnp.asarray(epoch))
+
+
+def alternates(pipeline: Sequence[Transform]) -> bool:
+    """Whether keys are not enough for a pipeline: it must be given visits."""
+    return any(_make(transform).alternates for transform in pipeline)
+
+
 def make_device_augment(
     pipeline: Sequence[Transform],
-) -> Callable[[jax.Array, jax.Array], jax.Array]:
+) -> Callable[[jax.Array | Visit, jax.Array], jax.Array]:
     """Build augment(keys, images) from a parsed pipeline.
 
     An example's result depends on its own key and pixels alone, not on the batch around it or its
@@ -49,8 +72,8 @@ def make_device_augment(
 
     Returns:
         A pure function of keys (typed; a scalar, folded with each position, or [b], one for each
-        example) and images uint8 [b, h, w, c], giving float32 [b, h, w, c]: normalised if the
-        pipeline holds a Normalize, else grey levels.
+        example; or a `Visit` of [b], which AlternatingFlip needs) and images uint8 [b, h, w, c],
+        giving float32 [b, h, w, c]: normalised if the pipeline holds a Normalize, else grey levels.
 
     Raises:
         ValueError: a transform, or the value of an argument, that only the host engine computes; a
@@ -64,19 +87,39 @@ def make_device_augment(
             if name in GREY_LEVELS:
                 raise ValueError(f"{name} after Normalize: the device engine expects it before")
 
-    def augment(keys: jax.Array, images: jax.Array) -> jax.Array:
+    def augment(keys: jax.Array | Visit, images: jax.Array) -> jax.Array:
         _require_images(images)
-        if keys.ndim == 0:
-            keys = jax.vmap(jax.random.fold_in, (None, 0))(keys, jnp.arange(len(images)))
-        draws = sum(step.draws for step in steps)
-        uniforms = jax.vmap(lambda key: jax.random.uniform(key, (draws,)), out_axes=1)(keys)
-        for step in steps:
-            params = step.sample(uniforms[: step.draws], (images.shape[1], images.shape[2]))
+        seen, now = (keys, keys.key) if isinstance(keys, Visit) else (None, keys)
+        if now.ndim == 0:
+            now = jax.vmap(jax.random.fold_in, (None, 0))(now, jnp.arange(len(images)))
+        draws = sum(step.draws for step in steps if not step.alternates)
+        uniforms = _uniforms(now, draws)
+        for position, step in enumerate(steps):
+            if step.alternates:
+                drawn = _alternating(names[position], seen, position, step.draws)
+            else:
+                drawn, uniforms = uniforms[: step.draws], uniforms[step.draws :]
+            params = step.sample(drawn, (images.shape[1], images.shape[2]))
             images = step.apply(params, images)
-            uniforms = uniforms[step.draws :]
         return images.astype(jnp.float32)
 
     return augment
+
+
+def _uniforms(keys: jax.Array, draws: int) -> jax.Array:
+    """[draws, b], uniform in [0, 1), from typed keys [b]."""
+    return jax.vmap(lambda key: jax.random.uniform(key, (draws,)), out_axes=1)(keys)
+
+
+def _alternating(name: str, seen: Visit | None, position: int, draws: int) -> jax.Array:
+    """Numbers [draws, b] that each example keeps, half way round the circle in every odd epoch."""
+    if seen is None:
+        raise ValueError(
+            f"{name} follows from epoch and example, given keys alone: expected visits; "
+            "make them by jaxconv.augment.device.visit"
+        )
+    keys = jax.vmap(jax.random.fold_in, (0, None))(seen.example, position)
+    return (_uniforms(keys, draws) + 0.5 * (seen.epoch % 2)[None]) % 1
 
 
 def make_device_normalize(pipeline: Sequence[Transform]) -> Callable[[jax.Array], jax.Array]:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxconv.augment.device import make_device_augment
+from jaxconv.augment.device import make_device_augment, visit
 from jaxconv.augment.host import make_host_augment
 from jaxconv.augment.transform import Transform
 
@@ -40,8 +40,8 @@ def _augment_one(
     pipeline: Sequence[Transform], image: np.ndarray, seed: int, position: int, engine: str
 ) -> np.ndarray:
     if engine == "device":
-        key = jax.random.fold_in(jax.random.key(seed), position)
-        (result,) = np.asarray(make_device_augment(pipeline)(key, jnp.asarray(image[None])))
+        visits = jax.vmap(visit, (None, None, 0))(jax.random.key(seed), position, jnp.arange(1))
+        (result,) = np.asarray(make_device_augment(pipeline)(visits, jnp.asarray(image[None])))
     else:
         (result,) = make_host_augment(pipeline, seed=seed)(image[None], 0, [position])
     if any(step.name == "Normalize" for step in pipeline):

@@ -7,7 +7,7 @@ and both engines run it: `host` with albumentations, `device` as one jitted func
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jaxconv.augment.arguments import REQUIRED, TRANSFORMS
+from jaxconv.augment.arguments import DEVICE_ONLY, REQUIRED, TRANSFORMS, Argument
 from jaxconv.augment.transform import Transform, as_tuples, unknown
 
 
@@ -45,17 +45,24 @@ def _parse_transform(entry: Any, engine: str) -> Transform:
     if not isinstance(name, str) or not isinstance(arguments, Mapping):
         raise ValueError(f"augmentation {entry!r}: expected a name and a dict of its arguments")
     if name in TRANSFORMS:
-        return Transform(name, _check_arguments(name, arguments))
+        return Transform(name, _check_arguments(name, arguments, TRANSFORMS[name]))
     if engine == "device":
-        raise ValueError(unknown("transform of the device engine", name, TRANSFORMS))
+        if name not in DEVICE_ONLY:
+            raise ValueError(
+                unknown("transform of the device engine", name, (*TRANSFORMS, *DEVICE_ONLY))
+            )
+        return Transform(name, _check_arguments(name, arguments, DEVICE_ONLY[name]))
+    if name in DEVICE_ONLY:
+        raise ValueError(f"{name}: albumentations has none; the device engine computes it")
     from jaxconv.augment.host import build_transform  # only here: it imports albumentations
 
     build_transform(Transform(name, arguments))
     return Transform(name, arguments)
 
 
-def _check_arguments(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    table = TRANSFORMS[name]
+def _check_arguments(
+    name: str, given: Mapping[str, Any], table: Mapping[str, Argument]
+) -> dict[str, Any]:
     for argument in given:
         if argument not in table:
             raise ValueError(unknown(f"argument of {name}", argument, table))

@@ -21,6 +21,7 @@ class DeviceTransform(NamedTuple):
     draws: int  # uniform numbers for one example; the first is the coin
     sample: Callable[[jax.Array, tuple[int, int]], Any]  # f32 [draws, b], (h, w) -> params [b, ...]
     apply: Callable[[Any, jax.Array], jax.Array]  # params, images [b, h, w, c] -> images
+    alternates: bool = False  # its numbers are drawn once, and go half way round in each epoch
 
 
 def between(interval: tuple[float, float], uniform: jax.Array) -> jax.Array:
@@ -70,6 +71,17 @@ def random_crop(arguments: Mapping[str, Any]) -> DeviceTransform:
 def horizontal_flip(arguments: Mapping[str, Any]) -> DeviceTransform:
     """albumentations.HorizontalFlip: left and right change places."""
     return _flip(arguments["p"], axis=2)
+
+
+def alternating_flip(arguments: Mapping[str, Any]) -> DeviceTransform:
+    """Left and right change places in every second epoch: in which ones, a coin says once.
+
+    In two epochs the network sees each image both ways, where coins would show a half of them the
+    same way twice.
+
+    Source: Keller Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU" (2024).
+    """
+    return _flip(arguments.get("p", 0.5), axis=2)._replace(alternates=True)
 
 
 def vertical_flip(arguments: Mapping[str, Any]) -> DeviceTransform:

@@ -98,6 +98,13 @@ def network_parser(verb: str, words: str, takes: str = "") -> OneLineParser:
     return parser
 
 
+def add_tta(parser: OneLineParser, words: str) -> OneLineParser:
+    """Adds `--tta`, test-time flips; `words` say what becomes of them."""
+    words = f"{words}: the mean of the logits of each image and its mirror image; default off"
+    parser.add_argument("--tta", action="store_true", help=words)
+    return parser
+
+
 def add_out(parser: OneLineParser, name: str) -> OneLineParser:
     """Adds `--out`, the picture that the verb writes: `name` if not given."""
     png, default = path_named("--out", ".png"), absolute_path(name)

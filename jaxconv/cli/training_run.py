@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaxconv.cli.build.data import build_dataset, first_batches, with_statistics
 from jaxconv.cli.build.network import build_network, check_network
+from jaxconv.cli.config.added import ADDED
 from jaxconv.cli.config.json_form import to_json_dict
 from jaxconv.cli.config.types import Config
 from jaxconv.cli.terminal import say
@@ -42,6 +43,7 @@ MAY_DIFFER = (  # from visit to visit, as no result depends on them
 
 def dry_run(config: Config) -> int:
     """The dry run: two steps of each kind, an evaluated batch, a checkpoint; nothing is left."""
+    from jaxconv.cli.build.step import phase_starts
     from jaxconv.cli.build.training import build_training
     from jaxconv.training.checkpoint import hushed
     from jaxconv.training.rehearsal import rehearse
@@ -61,6 +63,7 @@ def dry_run(config: Config) -> int:
             test_count=len(few.test.labels),
             directory=Path(folder).resolve(),
             say=say,
+            starts=phase_starts(config),
         )
     say("dry run: all of it works; nothing was kept")
     return 0
@@ -95,7 +98,7 @@ def train_in(
         device = describe_devices(say)
         dataset = say_data(dataset or build_dataset(config))
         config = with_statistics(config, dataset)
-        run_dir.claim(run, to_json_dict(config), may_differ=MAY_DIFFER)
+        run_dir.claim(run, to_json_dict(config), may_differ=MAY_DIFFER, added=ADDED)
         made = environment(device) | {"settings": settings(), "data": describe(dataset)}
         for remark in require_as_before(run, made):
             say(printable(remark))

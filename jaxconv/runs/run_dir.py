@@ -20,6 +20,7 @@ from jaxconv.files import open_to_append, write_whole
 from jaxconv.text import one_line
 
 MOST_BYTES = 64 << 20  # of a text file of a run
+NOTHING: Mapping[str, Any] = {}
 
 
 class RunDirError(JaxconvError):
@@ -81,13 +82,21 @@ def load(workdir: str | Path) -> RunDir:
     return run
 
 
-def claim(run: RunDir, config: Mapping[str, Any], *, may_differ: Sequence[str] = ()) -> bool:
+def claim(
+    run: RunDir,
+    config: Mapping[str, Any],
+    *,
+    may_differ: Sequence[str] = (),
+    added: Mapping[str, Any] = NOTHING,
+) -> bool:
     """Binds the directory to `config`: writes `config.json`, or checks the one that is there.
 
     Args:
         config: nested dict of plain values; tuples count as lists, as JSON reads them back.
         may_differ: dotted names of fields that may change between visits, such as "data.dir";
             the file then takes their new values.
+        added: dotted names of fields that older versions did not have, and the value that stands
+            for their absence.
 
     Returns:
         True where the directory already belonged to this config, so that the run goes on.
@@ -98,7 +107,8 @@ def claim(run: RunDir, config: Mapping[str, Any], *, may_differ: Sequence[str] =
     config = json.loads(_to_json(config))
     known = run.config_json.is_file()
     if known:
-        _require_same(run, flatten(read_json(run.config_json)), flatten(config), set(may_differ))
+        before = {**json.loads(_to_json(added)), **flatten(read_json(run.config_json))}
+        _require_same(run, before, flatten(config), set(may_differ))
     else:
         _require_unused(run)
     write_json(run.config_json, config)

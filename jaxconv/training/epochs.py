@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
+from jax.typing import ArrayLike
 
-from jaxconv.training.keys import run_keys
+from jaxconv.training.keys import example_key, run_keys
 from jaxconv.training.objective import Sums
 from jaxconv.training.parallel import OneDevice, make_layout
 from jaxconv.training.step import TrainState
@@ -41,6 +43,9 @@ def _add(tally: Tally, sums: Sums, step: jax.Array) -> Tally:
     )
 
 
+# (key of the augmentation, epoch, example), the two numbers traced -> what `augment` takes of it
+KeyOf = Callable[[jax.Array, ArrayLike, ArrayLike], Any]
+
 # (state, tally, epoch, steps done in it) -> the same after each call
 RunEpoch = Callable[[TrainState, Tally, int, int], Iterator[tuple[TrainState, Tally]]]
 
@@ -63,44 +68,45 @@ def epoch_order(
 
 def make_device_epoch(
     train_step: Callable,
-    images: np.ndarray,
-    labels: np.ndarray,
+    images: np.ndarray | jax.Array,
+    labels: np.ndarray | jax.Array,
     *,
     batch_size: int,
     steps_per_call: int,
     seed: int,
     layout: OneDevice | None = None,
+    key_of: KeyOf = example_key,
 ) -> RunEpoch:
     """Epochs over data that lies on the device: images uint8 [n, h, w, c], labels int32 [n].
 
-    Each example's augmentation follows from (seed, epoch, example) alone, and `steps_per_call`
-    steps run in one call, without the host in between. Each of several devices holds all data.
+    Each example's augmentation follows from (seed, epoch, example) alone, by `key_of`, and
+    `steps_per_call` steps run in one call, without the host in between. Each of several devices
+    holds all data.
     """
     layout = layout or make_layout()
-    images, labels = layout.everywhere((np.asarray(images), np.asarray(labels)))
+    images, labels = layout.everywhere((images, labels))
     keys = run_keys(seed)
     width = layout.padded(batch_size)
     train_step = layout.spread(train_step)
 
-    def one_step(state, tally, row, images, labels, epoch_key):
+    def one_step(state, tally, row, images, labels, epoch):
         picked = jnp.maximum(row, 0)
         batch = {
             "image": images[picked],
             "label": labels[picked],
             "mask": row != PADDING,
-            "key": jax.vmap(jax.random.fold_in, (None, 0))(epoch_key, picked),
+            "key": jax.vmap(key_of, (None, None, 0))(keys.augmentation, epoch, picked),
         }
         new_state, sums = train_step(state, batch, keys.steps)
         return new_state, _add(tally, sums, state.step)
 
     def call(state, tally, rows, steps, images, labels, epoch):
-        epoch_key = jax.random.fold_in(keys.augmentation, epoch)
         if steps_per_call == 1:  # convolutions in a loop miss XLA's fast paths on CPU
-            return one_step(state, tally, rows[0], images, labels, epoch_key)
+            return one_step(state, tally, rows[0], images, labels, epoch)
 
         def body(i, carry):
             state, tally = carry
-            return one_step(state, tally, rows[i], images, labels, epoch_key)
+            return one_step(state, tally, rows[i], images, labels, epoch)
 
         return jax.lax.fori_loop(0, steps, body, (state, tally))
 
@@ -156,6 +162,7 @@ def make_streamed_epoch(
     batch_size: int,
     seed: int,
     layout: OneDevice,
+    key_of: KeyOf = example_key,
 ) -> RunEpoch:
     """The epochs of `make_device_epoch` for several processes, none of which needs all the data.
 
@@ -174,12 +181,9 @@ def make_streamed_epoch(
             "epoch": np.full(len(row), epoch, np.int32),
         }
 
-    def key_of(epoch, example):
-        return jax.random.fold_in(jax.random.fold_in(augment_key, epoch), example)
-
     def step(state, batch, key):
         named = {name: batch[name] for name in ("image", "label", "mask")}
-        keys = jax.vmap(key_of)(batch["epoch"], batch["example"])
+        keys = jax.vmap(key_of, (None, 0, 0))(augment_key, batch["epoch"], batch["example"])
         return train_step(state, named | {"key": keys}, key)
 
     order = {"count": len(labels), "batch_size": batch_size, "seed": seed}

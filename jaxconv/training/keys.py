@@ -4,6 +4,7 @@ import zlib
 from typing import NamedTuple
 
 import jax
+from jax.typing import ArrayLike
 
 
 class Keys(NamedTuple):
@@ -22,3 +23,8 @@ def run_keys(seed: int) -> Keys:
     """
     root = jax.random.key(seed)
     return Keys(*(jax.random.fold_in(root, zlib.crc32(name.encode())) for name in Keys._fields))
+
+
+def example_key(key: jax.Array, epoch: ArrayLike, example: ArrayLike) -> jax.Array:
+    """The key of an example in an epoch, both numbers, from that of the run's augmentation."""
+    return jax.random.fold_in(jax.random.fold_in(key, epoch), example)

@@ -1,10 +1,27 @@
 """What is minimised and what is counted, over the examples that a mask keeps."""
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer, Num, Shaped
 
 Sums = dict[str, Num[Array, ""]]
+Batch = dict[str, Any]
+Objective = Callable[[Float[Array, "b k"], Batch], Sums]
+"""(logits, batch) -> sums, as `make_objective` returns."""
+
+TARGETS = ("label",)  # what a batch holds of what an image should be taken for
+
+
+def cross_entropy(
+    logits: Float[Array, "b k"], labels: Integer[Array, " b"], *, label_smoothing: float = 0.0
+) -> Float[Array, " b"]:
+    """In nats, float32; `label_smoothing` is the share of the target spread over all k classes."""
+    log_p = jax.nn.log_softmax(logits.astype(jnp.float32))
+    hit = jnp.take_along_axis(log_p, labels[:, None], axis=1)[:, 0]
+    return -(1 - label_smoothing) * hit - label_smoothing * jnp.mean(log_p, axis=1)
 
 
 def classification_sums(
@@ -25,17 +42,40 @@ def classification_sums(
     Returns:
         `loss_sum` (cross-entropy in nats, float32), `correct` and `count` (int32), each [].
     """
-    kept = mask.astype(bool)
-    # Before any arithmetic: the gradient of what is left out by a later `where` may be 0 * inf.
-    logits = jnp.where(kept[:, None], logits, 0)
-    log_p = jax.nn.log_softmax(logits.astype(jnp.float32))
-    hit = jnp.take_along_axis(log_p, labels[:, None], axis=1)[:, 0]
-    loss = -(1 - label_smoothing) * hit - label_smoothing * jnp.mean(log_p, axis=1)
-    return {
-        "loss_sum": jnp.sum(jnp.where(kept, loss, 0)),
-        "correct": jnp.sum(kept & (jnp.argmax(logits, axis=1) == labels), dtype=jnp.int32),
-        "count": jnp.sum(kept, dtype=jnp.int32),
-    }
+    objective = make_objective(label_smoothing=label_smoothing)
+    return objective(logits, {"label": labels, "mask": mask})
+
+
+def make_objective(*, label_smoothing: float = 0.0) -> Objective:
+    """Returns `objective(logits, batch) -> sums` over the examples that the batch's mask keeps.
+
+    The sums are those of `classification_sums`. Of a batch that `mixing` has mixed, the loss of an
+    example is that of its own targets and its partner's by their shares, and `correct` counts the
+    heavier label.
+
+    Args:
+        label_smoothing: share of the target spread evenly over all classes, in [0, 1].
+    """
+
+    def loss_of(logits, targets):
+        return cross_entropy(logits, targets["label"], label_smoothing=label_smoothing)
+
+    def objective(logits, batch):
+        kept = batch["mask"].astype(bool)
+        # Before any arithmetic: the gradient of what is left out by a later `where` may be 0 * inf.
+        logits = jnp.where(kept[:, None], logits, 0)
+        label, loss = batch["label"], loss_of(logits, batch)
+        if "partner" in batch:
+            share, partner = batch["share"], batch["partner"]
+            loss = share * loss + (1 - share) * loss_of(logits, partner)
+            label = jnp.where(share < 0.5, partner["label"], label)
+        return {
+            "loss_sum": jnp.sum(jnp.where(kept, loss, 0)),
+            "correct": jnp.sum(kept & (jnp.argmax(logits, axis=1) == label), dtype=jnp.int32),
+            "count": jnp.sum(kept, dtype=jnp.int32),
+        }
+
+    return objective
 
 
 def mean_loss(sums: Sums) -> Float[Array, ""]:

@@ -5,7 +5,7 @@ Beside `loop.py` the only file with a clock.
 
 import collections
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,37 +28,43 @@ def rehearse(
     test_count: int,
     directory: Path,
     say: Callable[[str], None],
+    starts: Sequence[int] = (0,),
 ) -> None:
-    """Trains two epochs, evaluates, saves in `directory` and restores; says a line of each.
+    """Trains two epochs of each phase, evaluates, saves in `directory` and restores; tells of each.
 
     Args:
         state: fresh; its arrays are donated.
-        run_epoch: epochs of few steps; the first one compiles, the second one is timed.
+        run_epoch: epochs of few steps; the first one of a phase compiles, the second one is timed.
         evaluate: over `test_count` images.
+        starts: the first epoch of each phase.
 
     Raises:
         Diverged: the loss is not finite.
         CheckpointError: what is restored is not what was saved, or it can't be saved.
     """
-    seconds, progress = _timed(lambda: _epoch(run_epoch, Progress(state, empty_tally()), 0))
-    say(f"compiled, and took {int(progress.state.step)} steps: {seconds:.1f} s")
-    before = int(progress.state.step)
-    fresh = Progress(progress.state, empty_tally())
-    seconds, progress = _timed(lambda: _epoch(run_epoch, fresh, 1))
-    steps, count = int(progress.state.step) - before, int(progress.tally.count)
-    say(f"{steps} steps more: {seconds:.2f} s, {count / seconds:.0f} images/s")
-    if int(progress.tally.bad_step) >= 0:
-        raise Diverged("the loss is not finite after a few steps; lower --config.max_lr")
+    progress = Progress(state, empty_tally())
+    for start in starts:
+        phase = f" from epoch {start + 1} on" if start else ""
+        seconds, steps, progress = _epoch(run_epoch, progress.state, start)
+        say(f"compiled{phase}, and took {steps} steps: {seconds:.1f} s")
+        seconds, steps, progress = _epoch(run_epoch, progress.state, start)
+        rate = int(progress.tally.count) / seconds
+        say(f"{steps} steps more: {seconds:.2f} s, {rate:.0f} images/s")
+        if int(progress.tally.bad_step) >= 0:
+            raise Diverged("the loss is not finite after a few steps; lower --config.max_lr")
     seconds, row = _timed(lambda: evaluate(progress.state))
     say(f"compiled, and evaluated {test_count} images: {seconds:.1f} s")
     seconds, size = _timed(lambda: _save_and_restore(progress, row["test_accuracy"], directory))
     say(f"saved a checkpoint of {size / 1e6:.1f} MB and restored it: {seconds:.1f} s")
 
 
-def _epoch(run_epoch: RunEpoch, progress: Progress, epoch: int) -> Progress:
-    """The progress after the last call of an epoch."""
-    calls = run_epoch(*progress, epoch, 0)
-    return Progress(*collections.deque(calls, maxlen=1).pop())
+def _epoch(run_epoch: RunEpoch, state: TrainState, epoch: int) -> tuple[float, int, Progress]:
+    """Seconds, steps and the progress after the last call of an epoch."""
+    before = int(state.step)
+    calls = run_epoch(state, empty_tally(), epoch, 0)
+    seconds, last = _timed(lambda: collections.deque(calls, maxlen=1).pop())
+    progress = Progress(*last)
+    return seconds, int(progress.state.step) - before, progress
 
 
 def _save_and_restore(progress: Progress, test_accuracy: float, directory: Path) -> int:

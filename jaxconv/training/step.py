@@ -10,9 +10,15 @@ import optax
 from flax import linen as nn
 from jaxtyping import Array, Float, Int32, Key, Shaped
 
-from jaxconv.training.objective import Sums, classification_sums, mean_loss
-
-Batch = dict[str, jax.Array]
+from jaxconv.training.mixing import Mix, unmixed
+from jaxconv.training.objective import (
+    Batch,
+    Objective,
+    Sums,
+    classification_sums,
+    make_objective,
+    mean_loss,
+)
 
 
 class TrainState(NamedTuple):
@@ -22,11 +28,12 @@ class TrainState(NamedTuple):
     params: Any
     batch_stats: Any
     opt_state: optax.OptState
+    average: Any = None  # of params and batch_stats, as `variables`, where one is kept
 
     @property
     def variables(self) -> dict[str, Any]:
-        """What `model.apply` takes."""
-        return {"params": self.params, "batch_stats": self.batch_stats}
+        """What `model.apply` takes: the average where one is kept, else the last step's."""
+        return self.average or {"params": self.params, "batch_stats": self.batch_stats}
 
 
 def init_train_state(
@@ -46,12 +53,16 @@ def identity_augment(
     return images
 
 
+CROSS_ENTROPY = make_objective()
+
+
 def make_train_step(
     model: nn.Module,
     tx: optax.GradientTransformation,
     augment: Callable[[Key[Array, " b"], Shaped[Array, "b h w c"]], Shaped[Array, "b h2 w2 c"]],
     *,
-    label_smoothing: float = 0.0,
+    mix: Mix = unmixed,
+    objective: Objective = CROSS_ENTROPY,
 ) -> Callable[[TrainState, Batch, Key[Array, ""]], tuple[TrainState, Sums]]:
     """Returns `train_step(state, batch, key) -> (state, metrics)`, jitted; `state` is donated.
 
@@ -61,36 +72,37 @@ def make_train_step(
             statistics.
         tx: the optimizer.
         augment: (keys [b], images [b, h, w, c]) -> float images; traced into the step.
-        label_smoothing: of the training loss only.
+        mix: (key, batch) -> batch, of what `augment` has made; of `make_mix`.
+        objective: (logits, batch) -> sums, whose mean is minimised; of `make_objective`.
 
     A batch has `image` [b, h, w, c], `label` [b] and `mask` [b]; it may have `key` [b], a typed key
-    for each example's augmentation, else they come from the step's key. That is `key` folded with
-    `state.step`: use one `key` for a whole run; a resumed run then equals an uninterrupted one.
+    for each example's augmentation (or what else `augment` takes), else they come from the step's
+    key. That is `key` folded with `state.step`: use one `key` for a whole run; a resumed run then
+    equals an uninterrupted one.
 
     `metrics` are sums over the examples: `loss_sum`, `correct`, `count`.
     """
     takes_mask = "mask" in inspect.signature(type(model).__call__).parameters
 
     def train_step(state, batch, key):
-        dropout_key, augment_key = jax.random.split(jax.random.fold_in(key, state.step))
+        step_key = jax.random.fold_in(key, state.step)
+        dropout_key, augment_key = jax.random.split(step_key)
         if "key" in batch:
             keys = batch["key"]
         else:
             keys = jax.random.split(augment_key, batch["image"].shape[0])
-        images = augment(keys, batch["image"])
+        batch = mix(step_key, {**batch, "image": augment(keys, batch["image"])})
 
         def loss_of(params):
             logits, updated = model.apply(
                 {"params": params, "batch_stats": state.batch_stats},
-                images,
+                batch["image"],
                 train=True,
                 rngs={"dropout": dropout_key},
                 mutable=["batch_stats"],
                 **({"mask": batch["mask"]} if takes_mask else {}),
             )
-            sums = classification_sums(
-                logits, batch["label"], batch["mask"], label_smoothing=label_smoothing
-            )
+            sums = objective(logits, batch)
             return mean_loss(sums), (sums, updated.get("batch_stats", {}))
 
         gradients, (sums, batch_stats) = jax.grad(loss_of, has_aux=True)(state.params)
@@ -113,6 +125,15 @@ def applied(model: nn.Module) -> Logits:
         return cast(jax.Array, found)  # `apply` returns a pair only where something is mutable
 
     return logits
+
+
+def mirrored(logits: Logits) -> Logits:
+    """Inference with test-time flips: the mean of the logits of an image and its mirror image."""
+
+    def mean(variables: Any, images: jax.Array) -> jax.Array:
+        return (logits(variables, images) + logits(variables, jnp.flip(images, axis=2))) / 2
+
+    return mean
 
 
 def make_eval_step(

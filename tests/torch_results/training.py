@@ -1,4 +1,4 @@
-"""Asks PyTorch what training does: OneCycleLR, SGD under it, BatchNorm2d. Writes training.json.
+"""Asks PyTorch what training does: schedules, SGD under them, BatchNorm2d. Writes training.json.
 
 python tests/torch_results/training.py        (PyTorch 2.13, no JAX)
 """
@@ -13,13 +13,24 @@ STEPS = {9800: [0, 1, 2, 1000, 2938, 2939, 2940, 6000, 9798, 9799], 98: None, 20
 STEPS |= {7: None, 4: None}
 
 
-def optimizer(parameters, total_steps, weight_decay=WEIGHT_DECAY):
+def one_cycle(parameters, total_steps, weight_decay=WEIGHT_DECAY):
     sgd = torch.optim.SGD(parameters, lr=0.112, momentum=0.9, weight_decay=weight_decay)
     cycle = torch.optim.lr_scheduler.OneCycleLR(sgd, max_lr=MAX_LR, total_steps=total_steps)
     return sgd, cycle
 
 
-def schedule(total_steps, steps):
+def cosine(parameters, total_steps, weight_decay=WEIGHT_DECAY, nesterov=True):
+    """With a warm-up over the first quarter of the steps."""
+    sgd = torch.optim.SGD(
+        parameters, lr=MAX_LR, momentum=0.9, weight_decay=weight_decay, nesterov=nesterov
+    )
+    warmup, schedulers = total_steps // 4, torch.optim.lr_scheduler
+    rise = schedulers.LinearLR(sgd, start_factor=1 / (warmup + 1), total_iters=warmup)
+    fall = schedulers.CosineAnnealingLR(sgd, total_steps - warmup)
+    return sgd, schedulers.SequentialLR(sgd, [rise, fall], [warmup])
+
+
+def schedule(total_steps, steps=None, optimizer=one_cycle):
     """[[step, lr, momentum], ...]; all steps where none are named."""
     parameter = torch.zeros((), requires_grad=True)
     sgd, cycle = optimizer([parameter], total_steps)
@@ -33,7 +44,7 @@ def schedule(total_steps, steps):
     return rows
 
 
-def trajectory(total_steps, weight_decay):
+def trajectory(total_steps, weight_decay, optimizer=one_cycle):
     """The parameter after each step, descending sum((w - target)^2 * [1, 3, 0.1]) in float64."""
     w = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64, requires_grad=True)
     target = torch.tensor([0.0, 1.0, 4.0], dtype=torch.float64)
@@ -77,8 +88,10 @@ def main():
     results = {
         "torch": torch.__version__,
         "schedule": {str(total): schedule(total, steps) for total, steps in STEPS.items()},
+        "cosine": {str(total): schedule(total, optimizer=cosine) for total in (98, 20, 7)},
         "trajectory": trajectory(8, WEIGHT_DECAY),
         "trajectory_with_decay": trajectory(8, 0.2),
+        "trajectory_of_nesterov": trajectory(8, 0.2, cosine),
         "batch_norm": batch_norm(),
     }
     path = Path(__file__).with_name("training.json")

@@ -14,14 +14,14 @@ from jaxconv.data.sources import SOURCES, Wishes
 def build_dataset(config: Config) -> Dataset:
     """The first source at hand, cut to the config's limits."""
     data = config.data
-    size = image_size(config)
+    size = data.image_size
     wishes = Wishes(
         data.dir,
         data.download,
         data.train_limit,
         data.test_limit,
         image_size=size,
-        test_share=data.get("test_share", 0.2),
+        test_share=data.test_share,
     )
     dataset = first_available({name: partial(SOURCES[name].load, wishes) for name in data.sources})
     if dataset.train.images.shape[1:3] != (size, size):
@@ -34,11 +34,6 @@ def build_dataset(config: Config) -> Dataset:
         return limit(dataset, data.train_limit, data.test_limit)
     except ValueError as error:
         raise ConfigError(error) from error
-
-
-def image_size(config: Config) -> int:
-    """Height and width of the images; configs of older versions do not say."""
-    return config.data.get("image_size", 32)
 
 
 def with_statistics(config: Config, dataset: Dataset) -> Config:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxconv.cli.build.data import image_size, with_any_statistics
+from jaxconv.cli.build.data import with_any_statistics
 from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.config.types import Config
 from jaxconv.errors import JaxconvError
@@ -38,25 +38,33 @@ class Network(NamedTuple):
     batch_size: int
     image_shape: tuple[int, int, int]  # h, w, c
 
-    def evaluate(self, dataset: Dataset, layout: OneDevice | None = None) -> Callable:
-        """`evaluate(state) -> {"test_loss", "test_accuracy"}` on the test split."""
-        from jaxconv.training.loop import make_evaluate
-        from jaxconv.training.step import make_eval_step
+    def evaluate(
+        self, dataset: Dataset, layout: OneDevice | None = None, *, flips: bool = False
+    ) -> Callable:
+        """`evaluate(state) -> {"test_loss", "test_accuracy"}` on the test split.
 
-        step = make_eval_step(self.model, self.normalize, logits=self._logits)
+        `flips` takes the mean of the logits of each image and its mirror image.
+        """
+        from jaxconv.training.loop import make_evaluate
+        from jaxconv.training.step import make_eval_step, mirrored
+
+        logits = mirrored(self._logits) if flips else self._logits
+        step = make_eval_step(self.model, self.normalize, logits=logits)
         batch_size = min(len(dataset.test.labels), self.batch_size)
         return make_evaluate(step, *dataset.test, batch_size=batch_size, layout=layout)
 
-    def predict(self, state: TrainState, images: np.ndarray) -> np.ndarray:
-        """The probabilities float32 [n, classes] of images uint8 [n, h, w, c].
+    def predict(self, state: TrainState, images: np.ndarray, *, flips: bool = False) -> np.ndarray:
+        """The probabilities float32 [n, classes] of images uint8 [n, h, w, c]; `flips` as above.
 
         Raises:
             NotFinite: they are no numbers.
         """
         from jaxconv.training.loop import predict
+        from jaxconv.training.step import mirrored
 
         batch_size = min(len(images), self.batch_size)
-        step = jax.jit(lambda folded, images: self.probabilities(folded, images))
+        logits = mirrored(infer) if flips else infer
+        step = jax.jit(lambda folded, x: jax.nn.softmax(logits(folded, self.normalize(x))))
         folded: Any = self.folded(state)
         probabilities = predict(step, folded, images, batch_size=batch_size)
         require_finite(probabilities)
@@ -117,7 +125,7 @@ def build_network(config: Config, num_classes: int) -> Network:
     from jaxconv.augment.device import make_device_normalize
 
     pipeline = build_pipeline(config)
-    size = image_size(config)
+    size = config.data.image_size
     images = jax.ShapeDtypeStruct((1, size, size, 3), np.uint8)
     with mistakes_of_augmentation():
         normalize = make_device_normalize(pipeline)
@@ -142,14 +150,14 @@ def _require_images(model: S9Net, images: jax.ShapeDtypeStruct, size: int) -> No
 
 
 def build_model(config: Config, num_classes: int) -> S9Net:
-    """The config's model; configs of older versions have no group `model`.
+    """The config's model.
 
     Raises:
         ConfigError: a row has a mistake.
     """
     options = {"dropout_rate": config.dropout_rate, "dtype": jax.numpy.dtype(config.dtype)}
     try:
-        return s9_from_json(config.get("model", {}), num_classes, **options)
+        return s9_from_json(config.model, num_classes, **options)
     except ValueError as error:
         raise ConfigError(f"config.model: {error}") from error
 
@@ -173,12 +181,20 @@ def mistakes_of_augmentation() -> Iterator[None]:
         raise ConfigError(f"config.augment.transforms: {reason}") from error
 
 
-def state_like(network: Network) -> TrainState:
-    """Shapes and dtypes of what training changes, without the arrays."""
+def state_like(network: Network, *, averaged: bool = False) -> TrainState:
+    """Shapes and dtypes of what training changes, without the arrays.
+
+    Args:
+        averaged: whether it keeps an average of the weights.
+    """
+    from jaxconv.training.average import begin_average
     from jaxconv.training.optim import one_cycle_sgd
     from jaxconv.training.step import init_train_state
 
-    tx = one_cycle_sgd(1, max_lr=1.0, weight_decay=0.0)
-    return jax.eval_shape(
-        lambda: init_train_state(network.model, tx, jax.random.key(0), network.image_shape)
-    )
+    tx = one_cycle_sgd(1, max_lr=1.0, weight_decay=0.0)  # all states of `sgd` have one structure
+
+    def init() -> TrainState:
+        state = init_train_state(network.model, tx, jax.random.key(0), network.image_shape)
+        return begin_average(state) if averaged else state
+
+    return jax.eval_shape(init)

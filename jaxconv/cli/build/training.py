@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
-import optax
 
+from jaxconv.augment.device import alternates, make_device_augment, visit
 from jaxconv.cli.build.network import Network, mistakes_of_augmentation
+from jaxconv.cli.build.step import Phase, build_optimizer, build_step, phase_of
 from jaxconv.cli.config.types import Config
 from jaxconv.runs.job import Agreement, in_job
+from jaxconv.training.average import begin_average
 from jaxconv.training.epochs import (
     RunEpoch,
     make_device_epoch,
@@ -20,16 +22,11 @@ from jaxconv.training.epochs import (
     make_streamed_epoch,
     steps_of,
 )
-from jaxconv.training.keys import run_keys
+from jaxconv.training.keys import example_key, run_keys
 from jaxconv.training.loop import Course, SaveEvery, fit
-from jaxconv.training.optim import one_cycle_sgd
 from jaxconv.training.parallel import OneDevice, make_layout
-from jaxconv.training.step import (
-    TrainState,
-    identity_augment,
-    init_train_state,
-    make_train_step,
-)
+from jaxconv.training.phases import in_phases
+from jaxconv.training.step import TrainState, identity_augment, init_train_state
 
 if TYPE_CHECKING:
     from jaxconv.data.dataset import Dataset
@@ -51,49 +48,61 @@ def build_training(config: Config, dataset: Dataset, network: Network) -> Traini
     """
     train_count = len(dataset.train.labels)
     steps_per_epoch = steps_of(train_count, config.batch_size)
-    tx = one_cycle_sgd(
-        config.epochs * steps_per_epoch, max_lr=config.max_lr, weight_decay=config.weight_decay
-    )
-    layout = make_layout(shard_state=config.get("shard_state", False))
+    tx = build_optimizer(config, config.epochs * steps_per_epoch)
+    layout = make_layout(shard_state=config.shard_state)
     key = run_keys(config.seed).weights
     state = init_train_state(network.model, tx, key, dataset.train.images.shape[1:])
-    run_epoch, steps_per_call = _build_epochs(config, dataset, network, tx, layout)
+    state = begin_average(state) if config.ema_decay else state
+    engine = _build_engine(config, dataset, network, layout)
+
+    def epoch_of(phase: Phase) -> RunEpoch:
+        return engine.make_epoch(build_step(config, network.model, tx, engine.augment, phase))
+
+    run_epoch = in_phases(functools.partial(phase_of, config), epoch_of)
     evaluate = network.evaluate(dataset, layout)
-    course = Course(run_epoch, evaluate, steps_per_epoch, steps_per_call, train_count)
+    course = Course(run_epoch, evaluate, steps_per_epoch, engine.steps_per_call, train_count)
     return Training(layout, state, course)
 
 
-def _build_epochs(
-    config: Config,
-    dataset: Dataset,
-    network: Network,
-    tx: optax.GradientTransformation,
-    layout: OneDevice,
-) -> tuple[RunEpoch, int]:
-    """The epochs of the config's engine, and how many steps they run in a call."""
+class Engine(NamedTuple):
+    """How the examples of an epoch are augmented, and how they get to the steps."""
+
+    augment: Callable  # within the step
+    make_epoch: Callable[[Callable], RunEpoch]  # of a step
+    steps_per_call: int
+
+
+def _build_engine(config: Config, dataset: Dataset, network: Network, layout: OneDevice) -> Engine:
+    """The config's engine on the training images."""
     shared: dict[str, Any] = {"batch_size": config.batch_size, "seed": config.seed}
     shared["layout"] = layout
+    images, labels = dataset.train
     if network.engine == "albumentations":
-        augment = _host_augment(network, dataset.train.images[:1], config.seed)
-        step = make_train_step(
-            network.model, tx, identity_augment, label_smoothing=config.label_smoothing
+        prepare = _host_augment(network, images[:1], config.seed)
+        return Engine(
+            identity_augment,
+            lambda step: make_host_epoch(step, images, labels, prepare, **shared),
+            1,
         )
-        return make_host_epoch(step, *dataset.train, augment, **shared), 1
-    augment = _device_augment(network, dataset.train.images[:1])
-    step = make_train_step(network.model, tx, augment, label_smoothing=config.label_smoothing)
+    augment = _device_augment(network, images[:1])
+    shared["key_of"] = visit if alternates(network.pipeline) else example_key
     if jax.process_count() > 1:
-        return make_streamed_epoch(step, *dataset.train, **shared), 1
-    steps_per_epoch = steps_of(len(dataset.train.labels), config.batch_size)
-    per_call = config.steps_per_call or (1 if on_cpu() else steps_per_epoch)
-    return make_device_epoch(step, *dataset.train, steps_per_call=per_call, **shared), per_call
+        return Engine(augment, lambda step: make_streamed_epoch(step, images, labels, **shared), 1)
+    per_call = config.steps_per_call
+    per_call = per_call or (1 if on_cpu() else steps_of(len(labels), config.batch_size))
+    data = layout.everywhere((images, labels))  # once, for all phases
+    return Engine(
+        augment,
+        lambda step: make_device_epoch(step, *data, steps_per_call=per_call, **shared),
+        per_call,
+    )
 
 
 def _device_augment(network: Network, images: np.ndarray) -> Callable:
-    from jaxconv.augment.device import make_device_augment
-
     with mistakes_of_augmentation():
         augment = make_device_augment(network.pipeline)
-        _require_fit(network, jax.eval_shape(augment, jax.random.key(0), images), images)
+        visits = jax.vmap(visit, (None, None, 0))(jax.random.key(0), 0, np.arange(1))
+        _require_fit(network, jax.eval_shape(augment, visits, images), images)
     return augment
 
 

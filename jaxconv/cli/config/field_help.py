@@ -11,15 +11,20 @@ import tokenize
 from pathlib import Path
 from typing import Any
 
+from jaxconv.cli.config.added import ADDED
 from jaxconv.cli.config.fields import allows_none, field_paths, owner_of
-from jaxconv.cli.config.file import CONFIGS
+from jaxconv.cli.config.file import CONFIGS, DEFAULT_CONFIG
 from jaxconv.cli.config.types import Config
 from jaxconv.text import printable
 
 
 def describe_fields(config: Config, path: Path) -> str:
-    """One line for each field: name, type, default, and the comment beside it in the file."""
-    comments = field_comments(path)
+    """One line for each field: name, type, default, and the comment beside it in the file.
+
+    A field that the file lacks has the comment of the documented recipe.
+    """
+    usual = field_comments(DEFAULT_CONFIG)
+    comments = {name: usual.get(name, "") for name in ADDED} | field_comments(path)
     rows = []
     for name in field_paths(config):
         group, leaf = owner_of(config, name)

@@ -12,7 +12,7 @@ from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.config.types import Config
 from jaxconv.data.sources import SOURCES
 
-GROUPS = ("augment", "checkpoint", "data", "model")
+GROUPS = ("augment", "checkpoint", "data", "mix", "model", "optimizer")
 MOST = 2**31  # the device counts in 32 bits
 
 
@@ -58,6 +58,10 @@ def _is_text(value: Any) -> bool:
     return type(value) is str and "\0" not in value and value.isprintable() and value != ""
 
 
+_FLAG = Rule("true or false", lambda value: type(value) is bool)
+_SHARE = _number("of at least 0 and below 1", lambda share: 0 <= share < 1)
+_ALPHA = _number("of at least 0.01 and at most 100, or 0", lambda a: a == 0 or 0.01 <= a <= 100)
+
 RULES: Mapping[str, Rule] = {
     "seed": _whole(at_least=0, below=2**32),
     "epochs": _whole(at_least=1),
@@ -67,8 +71,18 @@ RULES: Mapping[str, Rule] = {
     "weight_decay": _number(
         "of at least 0 that float32 can hold", lambda decay: 0 <= decay < 3.4e38
     ),
-    "dropout_rate": _number("of at least 0 and below 1", lambda rate: 0 <= rate < 1),
-    "label_smoothing": _number("of at least 0 and below 1", lambda rate: 0 <= rate < 1),
+    "optimizer.schedule": _choice("one_cycle", "cosine"),
+    "optimizer.warmup_share": _or_none(_SHARE, "0.3 of one_cycle, 0.05 of cosine", float),
+    "optimizer.momentum": _or_none(_SHARE, "what goes with the schedule", float),
+    "optimizer.nesterov": _FLAG,
+    "optimizer.decay_norm": _FLAG,
+    "dropout_rate": _SHARE,
+    "dropout_epochs": _or_none(_whole(at_least=0), "all"),
+    "label_smoothing": _SHARE,
+    "ema_decay": _SHARE,
+    "mix.mixup": _ALPHA,
+    "mix.cutmix": _ALPHA,
+    "mix.epochs": _or_none(_whole(at_least=0), "all"),
     "dtype": _choice("float32", "bfloat16"),
     "model.name": _choice("s9"),
     "model.width": _number("above 0 and at most 64", lambda width: 0 < width <= 64),
@@ -80,12 +94,12 @@ RULES: Mapping[str, Rule] = {
         "those of S9Net",
         tuple,
     ),
-    "shard_state": Rule("true or false", lambda value: type(value) is bool),
+    "shard_state": _FLAG,
     "checkpoint.every_steps": _or_none(_whole(at_least=1), "never"),
     "checkpoint.every_minutes": _or_none(_number("above 0", lambda m: m > 0), "never", float),
     "data.sources": _choices(*SOURCES),
     "data.dir": _or_none(Rule("the path of a folder", _is_text), "the usual places", str),
-    "data.download": Rule("true or false", lambda value: type(value) is bool),
+    "data.download": _FLAG,
     "data.train_limit": _or_none(_whole(at_least=1), "all"),
     "data.test_limit": _or_none(_whole(at_least=1), "all"),
     "data.image_size": _whole(at_least=8, below=1025),

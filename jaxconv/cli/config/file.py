@@ -16,6 +16,7 @@ import types
 from collections.abc import Iterator
 from pathlib import Path
 
+from jaxconv.cli.config.added import complete
 from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.config.types import Config
 from jaxconv.text import nearest, one_line
@@ -56,7 +57,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def load_config(path: Path) -> Config:
-    """Runs the config file at `path` and returns what its `get_config` returns.
+    """Runs the config file at `path` and returns what its `get_config` returns, completed.
 
     Raises:
         ConfigError: it fails, or it has no `get_config` that returns a ConfigDict.
@@ -77,7 +78,7 @@ def load_config(path: Path) -> Config:
     if not isinstance(config, ConfigDict):
         given = type(config).__name__
         raise ConfigError(f"--config {path}: get_config() returned {given}; return a ConfigDict")
-    return config
+    return complete(config)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxconv.augment.transform import as_tuples
+from jaxconv.cli.config.added import complete
 from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.config.fields import RULES, field_paths, owner_of, validate
 from jaxconv.cli.config.types import Config
@@ -18,7 +19,7 @@ def to_json_dict(config: Config) -> dict[str, Any]:
 
 
 def from_json_dict(fields: Mapping[str, Any]) -> Config:
-    """The config that `to_json_dict` was given, up to list or tuple: checked and locked.
+    """The config that `to_json_dict` was given, up to list or tuple: completed, checked and locked.
 
     Raises:
         ConfigError: a field breaks its rule, or these are no fields at all.
@@ -33,5 +34,5 @@ def from_json_dict(fields: Mapping[str, Any]) -> Config:
         group, leaf = owner_of(config, name)
         if group[leaf] is None and name in RULES and RULES[name].placeholder:
             group[leaf] = config_dict.placeholder(RULES[name].placeholder)
-    validate(config)
+    validate(complete(config))
     return config.lock()

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.flag_types import at_least_1
-from jaxconv.cli.parsers import OneLineParser, network_parser
+from jaxconv.cli.parsers import OneLineParser, add_tta, network_parser
 from jaxconv.cli.verbs.trained import Trained, parse_trained
 from jaxconv.data.image_files import ImageError, load_image
 from jaxconv.text import printable
@@ -20,6 +20,7 @@ def predict_parser(verb: str, words: str) -> OneLineParser:
     parser.add_argument("images", metavar="IMAGE", type=Path, nargs="*", help=words)
     words = "number of classes to print, the likeliest first; default 3"
     parser.add_argument("--top", metavar="K", type=at_least_1, default=3, help=words)
+    add_tta(parser, "sees by test-time flips")
     parser.add_argument("--json", action="store_true", help="a JSON list instead; default off")
     return parser
 
@@ -31,7 +32,7 @@ def predict(parser: OneLineParser, argv: Sequence[str]) -> None:
         raise ConfigError("no image given; name files, as in python -m jaxconv predict cat.png")
     images, errors = _load_all(flags.images, trained.network.image_shape[0])
     if images:
-        found = _classify(trained, list(images.values()), flags.top)
+        found = _classify(trained, list(images.values()), flags.top, flips=flags.tta)
         rows = dict(zip(map(str, images), found, strict=True))
         print(_as_json(rows) if flags.json else _as_text(rows))
     if errors:
@@ -50,10 +51,10 @@ def _load_all(paths: Sequence[Path], size: int) -> tuple[dict[Path, np.ndarray],
 
 
 def _classify(
-    trained: Trained, images: Sequence[np.ndarray], top: int
+    trained: Trained, images: Sequence[np.ndarray], top: int, *, flips: bool
 ) -> list[list[tuple[str, float]]]:
     """For each image uint8 [h, w, c] the `top` likeliest classes and their probabilities."""
-    probabilities = trained.network.predict(trained.state, np.stack(images))
+    probabilities = trained.network.predict(trained.state, np.stack(images), flips=flips)
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
     return [
         [(trained.class_names[index], float(row[index])) for index in indices]

@@ -5,25 +5,33 @@ from collections.abc import Sequence
 from jaxconv.cli.build.network import require_finite
 from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.flag_types import path_named
-from jaxconv.cli.parsers import OneLineParser, add_out, network_parser, plain_parser
+from jaxconv.cli.parsers import OneLineParser, add_out, add_tta, network_parser, plain_parser
 from jaxconv.cli.verbs.pictures import save_picture
-from jaxconv.cli.verbs.trained import dataset_of, parse_trained
+from jaxconv.cli.verbs.trained import Trained, dataset_of, parse_trained
+from jaxconv.data.dataset import Dataset
 from jaxconv.runs import run_dir
 
 
 def evaluate_parser(verb: str, words: str) -> OneLineParser:
-    return network_parser(verb, words)
+    return add_tta(network_parser(verb, words), "measures with test-time flips, too")
 
 
 def evaluate(parser: OneLineParser, argv: Sequence[str]) -> None:
     """Measures a trained network on the whole test split."""
-    trained, _ = parse_trained(parser, argv)
+    trained, flags = parse_trained(parser, argv)
     data = dataset_of(trained)
-    measured = trained.network.evaluate(data)(trained.state)
-    require_finite(measured["test_loss"])
-    print(
-        f"step {trained.step} on {len(data.test.labels):,} test images of {data.name}: "
-        f"accuracy {measured['test_accuracy']:.2f} %, loss {measured['test_loss']:.4f}"
+    print(_measured(trained, data, flips=False))
+    if flags.tta:
+        print(_measured(trained, data, flips=True))
+
+
+def _measured(trained: Trained, data: Dataset, *, flips: bool) -> str:
+    found = trained.network.evaluate(data, flips=flips)(trained.state)
+    require_finite(found["test_loss"])
+    how = ", with test-time flips" if flips else ""
+    return (
+        f"step {trained.step} on {len(data.test.labels):,} test images of {data.name}{how}: "
+        f"accuracy {found['test_accuracy']:.2f} %, loss {found['test_loss']:.4f}"
     )
 
 

@@ -138,7 +138,8 @@ def _of_run(workdir: Path, fields: Sequence[str], flags: Sequence[str], *, best:
         dataset, class_names = _trained_on(run, run_dir.read_json(run.environment_json))
         config = _overridden(config, dataset, fields, flags)
         network = build_network(config, len(class_names))
-        like = Progress(state_like(network), empty_tally())
+        state = state_like(network, averaged=config.ema_decay > 0)
+        like = Progress(state, empty_tally())
         step, progress = checkpoints.restore_chosen(like, best=best)
         state = progress.state._replace(opt_state=())
     finally:
