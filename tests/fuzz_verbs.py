@@ -67,6 +67,14 @@ def damaged_json(value, source):
     return value
 
 
+def _is_json(line):
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
 def damaged_text(content, source):
     """JSON, or lines of JSON, with a damage inside it or to its bytes."""
     if source.random() < 0.25:
@@ -77,6 +85,8 @@ def damaged_text(content, source):
         return json.dumps(damaged_json(json.loads(content), source)).encode()
     except ValueError:
         lines = content.splitlines()
+    if not all(map(_is_json, lines)):  # damaged before
+        return mutated(content, source)
     number = source.randrange(len(lines))
     match source.randrange(4):
         case 0:
