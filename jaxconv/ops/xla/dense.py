@@ -18,6 +18,7 @@ from jaxconv.ops.xla.types import vary_alike
 LEAST_MULTIPLY_ADDS = 2**15  # with fewer, arranging costs more than it saves
 PIXELS_A_PIECE = 4096
 MOST_PIECES = 32
+MOST_TAPS_OF_A_VOLUME = 64
 
 
 def is_on_cpu(case: Case) -> bool:
@@ -40,6 +41,42 @@ def is_odd_on_cpu(case: Case) -> bool:
 
 def is_stretched_on_cpu(case: Case) -> bool:
     return is_on_cpu(case) and case.window.is_stretched and set(case.window.stride) == {1}
+
+
+def is_volume_on_cpu(case: Case) -> bool:
+    """Three axes of space; few taps, since each is written out in the program."""
+    few = prod(case.taps) <= MOST_TAPS_OF_A_VOLUME
+    return is_on_cpu(case) and case.window.axes == 3 and case.window.groups == 1 and few
+
+
+def is_stretched_volume_on_cpu(case: Case) -> bool:
+    """The products of all taps are kept at once: at most eight times the output."""
+    fits = prod(case.taps) <= 8 * prod(case.window.input_dilation)
+    return is_volume_on_cpu(case) and is_stretched_on_cpu(case) and fits
+
+
+def scattered(x: jax.Array, kernel: jax.Array, window: Window, dtype: jnp.dtype) -> jax.Array:
+    """x times each tap, put where the tap reads it: no zero of the stretched image is multiplied.
+
+    Of a window with stride 1 and one group.
+    """
+    taps, place_of = kernel.shape[:-2], zip(window.padding, window.input_dilation, strict=True)
+    sizes, places = output_space(window, x.shape[1:-1], taps), list(place_of)
+    total = jnp.zeros((x.shape[0], *sizes, kernel.shape[-1]), wide(x.dtype))
+    for tap in product(*map(range, taps)):
+        axes = zip(tap, window.dilation, places, x.shape[1:-1], sizes, strict=True)
+        config = [(0, 0, 0)]
+        for i, d, ((low, _), step), given, size in axes:
+            first = low - i * d
+            config.append((first, size - first - ((given - 1) * step + 1), step - 1))
+        part = lax.dot_general(
+            x,
+            kernel[tap],
+            (((x.ndim - 1,), (0,)), ((), ())),
+            preferred_element_type=total.dtype,
+        )
+        total = total + lax.pad(part, jnp.zeros((), part.dtype), [*config, (0, 0, 0)])
+    return total.astype(dtype)
 
 
 def widened(x: jax.Array, kernel: jax.Array, window: Window, dtype: jnp.dtype) -> jax.Array:

@@ -80,7 +80,10 @@ def _unpadded_kernel_gradient(x, cotangent, window, kernel_shape):
 
 
 def _line(x, kernel, window, dtype):
-    return forward(x[:, None], kernel[None], rewrites.widen(window), dtype)[:, 0]
+    x_wide, kernel_wide, wide = x[:, None], kernel[None], rewrites.widen(window)
+    if choose(x_wide.shape, kernel_wide.shape, wide).forward is definition:
+        return definition(x, kernel, window, dtype)  # XLA has kernels of its own for one axis
+    return forward(x_wide, kernel_wide, wide, dtype)[:, 0]
 
 
 def _line_kernel_gradient(x, cotangent, window, kernel_shape):
@@ -179,6 +182,16 @@ LOWERINGS = (
     Lowering("lengthened", rewrites.trips_xla, _lengthened, _lengthened_kernel_gradient),
     # Little work: what the rows below arrange would cost more than it saves, most of all in a loop.
     Lowering("small", dense.is_small_on_cpu, definition, dense.definition_kernel_gradient),
+    # A volume stretched by zeros, as in the input gradient of a stride: XLA multiplies zeros, too.
+    # 3x3x3 on 4x8x8x8x32, stretched by 2: 100 ms, and 1.8 so.
+    Lowering(
+        "scattered volume",
+        dense.is_stretched_volume_on_cpu,
+        dense.scattered,
+        _exchanged_kernel_gradient,
+    ),
+    # The kernel gradient as a product for each tap: 2 to 7 times as fast as JAX's.
+    Lowering("volume", dense.is_volume_on_cpu, definition, _unpadded_kernel_gradient),
     # XLA's kernel for 17 to 32 outputs of an odd number of channels, as of an RGB image, is 2 to 9
     # times slower than with one channel more. Not so in jax 0.12: drop this row when 0.11 goes.
     Lowering(
