@@ -72,9 +72,9 @@ def fields_parser(verb: str, words: str, *, takes: str = "") -> OneLineParser:
     return parser
 
 
-def config_parser(verb: str, words: str) -> OneLineParser:
+def config_parser(verb: str, words: str, takes: str = "") -> OneLineParser:
     """The parser of a verb on what a config describes."""
-    parser = fields_parser(verb, words, takes="[--config NAME]")
+    parser = fields_parser(verb, words, takes=f"{takes} [--config NAME]".lstrip())
     words = "an installed config, or a file FILE.py: what the fields are; default s9"
     parser.add_argument(
         "--config", metavar="NAME", type=config_path, default=DEFAULT_CONFIG, help=words
