@@ -10,10 +10,12 @@ from matplotlib.figure import Figure
 from jaxconv.palette import BLUE, GREEN, INK, MUTED, PURPLE, VERMILION
 from jaxconv.report.style import dress, new_figure
 
+OCHRE = "#8A6D00"  # a seventh colour, which no other picture needs
 LOOKS = (
     (INK, "o"), (MUTED, "v"), (VERMILION, "s"), (GREEN, "^"), (BLUE, "D"), (PURPLE, "P"),
-    (MUTED, "X"),
+    (OCHRE, "X"),
 )  # fmt: skip
+BARS = "Mean of the seeds. Vertical bars: range of the seeds; horizontal: range of the timed pairs."
 
 
 def accuracies(kind: Mapping[str, Any]) -> list[float]:
@@ -34,7 +36,7 @@ def standard_seconds(record: Mapping[str, Any]) -> float:
 def budget_table(record: Mapping[str, Any]) -> list[str]:
     """Lines of Markdown: a row for each kind, with its seeds and the range of its pairs."""
     lines = [
-        "| in the place of the standard convolutions | parameters | multiply-adds "
+        "| in place of the standard convolutions | parameters | multiply-adds "
         "| receptive field | time of a step | test accuracy |",
         "|---|---:|---:|---:|---:|---:|",
     ]
@@ -52,14 +54,14 @@ def budget_table(record: Mapping[str, Any]) -> list[str]:
 
 
 def budget_figure(record: Mapping[str, Any]) -> Figure:
-    """Accuracy against each budget: the mean of the seeds, a line over their range."""
+    """Accuracy against each budget: the mean of the seeds, a bar over their range."""
     data, step = record["data"], 1000 * standard_seconds(record)
     title = f"{data['train']:,} images of {data['name']}, epochs: {record['epochs']}"
     figure = new_figure(9.0, 4.2, title=f"Accuracy for a budget ({title})")
     panels = figure.subplots(1, 3, sharey=True)
     for axes, name, unit in (
         (panels[0], "Parameters", "thousands"),
-        (panels[1], "Multiply-adds", "millions, an image"),
+        (panels[1], "Multiply-adds", "millions per image"),
         (panels[2], "Time of a step", f"% of the standard network's {step:.0f} ms"),
     ):
         dress(axes, name, "")
@@ -74,7 +76,10 @@ def budget_figure(record: Mapping[str, Any]) -> Figure:
     for axes in panels:
         axes.set_xlim(left=0)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    legend = figure.legend(
+        handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9, title=BARS
+    )
+    legend.get_title().set(fontsize=9, color=MUTED)
     return figure
 
 

@@ -1,4 +1,4 @@
-"""Your own images: the network of s9.py, with weak augmentation, for a small data set.
+"""Trains on a folder of your own images: few images, weak augmentation.
 
     jaxconv train --config own_images --config.data.dir=DIR
 
@@ -14,7 +14,7 @@ from . import s9
 def get_config() -> ConfigDict:
     config = s9.get_config()
     config.epochs = 40  # passes over the training images; the schedule spans them all
-    config.batch_size = 32  # images a step, in training and in evaluation
+    config.batch_size = 32  # images per step over all devices, in training and evaluation
     config.weight_decay = 5e-4  # added to the gradient, before momentum, for every parameter
     config.dropout_rate = 0.0  # share of activations dropped after each block
     config.data.sources = ("folder",)  # the first one at hand is used

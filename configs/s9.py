@@ -13,7 +13,7 @@ def get_config() -> ConfigDict:
     config = ConfigDict()
     config.seed = 0  # of initial weights, order, dropout and augmentation
     config.epochs = 100  # passes over the training images; the schedule spans them all
-    config.batch_size = 512  # images a step, in training and in evaluation
+    config.batch_size = 512  # images per step over all devices, in training and evaluation
     config.max_lr = 0.1  # peak learning rate; one_cycle starts at 1/25, ends at 1/250,000 of it
     config.weight_decay = 1e-4  # added to the gradient, before momentum, for every parameter
     config.label_smoothing = 0.0  # share of the target spread over all classes, in training
@@ -21,13 +21,13 @@ def get_config() -> ConfigDict:
     config.dropout_epochs = config_dict.placeholder(int)  # epochs with dropout; None: all
     config.ema_decay = 0.0  # share kept at each step by an average of the weights; 0: none is
     config.dtype = "float32"  # of the convolutions: float32 or bfloat16
-    config.steps_per_call = config_dict.placeholder(int)  # steps per call; None: 1, on GPU an epoch
-    config.shard_state = False  # whether devices share weights and optimizer, not the batch only
+    config.steps_per_call = config_dict.placeholder(int)  # steps per call; None: 1, GPU: an epoch
+    config.shard_state = False  # splits weights and optimizer over the devices, too
 
     config.model = ConfigDict()
     config.model.name = "s9"  # the network
     config.model.width = 1.0  # factor on the channels of every block
-    config.model.rows = config_dict.placeholder(tuple)  # its table of blocks
+    config.model.rows = config_dict.placeholder(tuple)  # table of blocks; None: that of S9Net
 
     config.optimizer = ConfigDict()  # SGD with momentum, and its schedule
     config.optimizer.schedule = "one_cycle"  # of the learning rate: one_cycle or cosine
@@ -47,21 +47,21 @@ def get_config() -> ConfigDict:
     config.distill.temperature = 5.0  # by which both logits are divided
 
     config.checkpoint = ConfigDict()  # one is written after each epoch, and within it:
-    config.checkpoint.every_steps = config_dict.placeholder(int)  # a checkpoint after N steps, too
-    config.checkpoint.every_minutes = config_dict.placeholder(float)  # a checkpoint after N minutes
+    config.checkpoint.every_steps = config_dict.placeholder(int)  # also saves every N steps
+    config.checkpoint.every_minutes = config_dict.placeholder(float)  # also saves every N minutes
 
     config.data = ConfigDict()
     config.data.sources = ("cifar10", "shapes10")  # the first that is available is used
-    config.data.dir = config_dict.placeholder(str)  # folder of the archive, or of your images
+    config.data.dir = config_dict.placeholder(str)  # folder of the archive or of your images
     config.data.download = True  # whether cifar10 may be downloaded where it is not found
     config.data.train_limit = config_dict.placeholder(int)  # training images to use; None is all
     config.data.test_limit = config_dict.placeholder(int)  # test images to use; None is all
 
-    config.data.image_size = 32  # height and width in pixels; others than 32 for folder only
-    config.data.test_share = 0.2  # share of each class kept for testing, without test/
+    config.data.image_size = 32  # height and width in pixels; only folder takes any but 32
+    config.data.test_share = 0.2  # share of each class for testing, if the folder has no test/
 
     config.augment = ConfigDict()
-    config.augment.engine = "device"  # what augments: jitted on the device, or on the host
+    config.augment.engine = "device"  # where images are augmented: device, or albumentations (host)
     # Names and arguments are those of albumentations 2.0.8; border_mode 4 is OpenCV's reflect_101.
     # Affine stands for albumentations 1.2.1's ShiftScaleRotate: one scale for both axes.
     config.augment.transforms = (  # the pipeline: (name, arguments) in order

@@ -1,4 +1,4 @@
-"""The network in a few minutes on a laptop: a part of the data, and a recipe light enough for it.
+"""Trains S9Net in a few minutes on a CPU: part of the data, and a light recipe.
 
     jaxconv train --config s9_quick
 
@@ -16,7 +16,7 @@ from . import s9
 def get_config() -> ConfigDict:
     config = s9.get_config()
     config.epochs = 5  # passes over the training images; the schedule spans them all
-    config.batch_size = 64  # images a step, in training and in evaluation
+    config.batch_size = 64  # images per step over all devices, in training and evaluation
     config.dropout_rate = 0.0  # share of activations dropped after each block
     config.data.download = False  # whether cifar10 may be downloaded; its host is slow
     config.data.train_limit = 12_800  # training images to use; None is all

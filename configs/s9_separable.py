@@ -1,8 +1,8 @@
-"""The same network with depthwise separable convolutions in the place of the standard ones.
+"""The recipe of s9_quick, with depthwise separable convolutions in place of the standard ones.
 
     jaxconv train --config s9_separable
 
-60,859 parameters instead of 193,376, and 6,005,368 multiply-adds an image instead of 14,476,160;
+60,859 parameters instead of 193,376, and 6,005,368 multiply-adds per image instead of 14,476,160;
 `jaxconv compare` shows its run beside one of s9_quick, whose recipe it shares. What that costs in
 accuracy: docs/results.md, "Which convolution for which budget".
 """

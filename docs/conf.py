@@ -1,4 +1,4 @@
-"""The documentation site: python -m sphinx -E -W --keep-going docs docs/_build
+"""The documentation site: python -m sphinx -E -W --keep-going -d build/doctrees docs build/site
 
 Pages are Markdown (MyST). Reference pages are made from docstrings, parsers and configs by the
 extensions in _sphinx/. Nothing on a built page comes from another host.
@@ -10,10 +10,13 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE / "_sphinx")]
 
+from jaxconv import __version__  # noqa: E402
+
 project = "jaxconv"
+version = release = __version__
 author = "The jaxconv authors"
 copyright = author
-html_title = "jaxconv"
+html_title = f"jaxconv {__version__}"  # at the head of every page's list of pages
 
 extensions = [
     "myst_parser",
@@ -22,15 +25,17 @@ extensions = [
     "docstrings",
     "generated",
     "offline",
+    "finish",
 ]
 exclude_patterns = ["_build"]
 
-myst_enable_extensions = ["colon_fence", "deflist", "html_image"]
+myst_enable_extensions = ["colon_fence", "deflist", "html_image", "substitution"]
+myst_substitutions = {"version": __version__}
 myst_heading_anchors = 3
 suppress_warnings = []
 
 default_role = "py:obj"
-add_module_names = False
+add_module_names = True  # a name is shown as it is imported
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
@@ -45,7 +50,6 @@ toc_object_entries_show_parents = "hide"
 
 html_theme = "furo"
 html_static_path = ["_static"]
-html_extra_path = ["../jaxconv/explorer/explorer.html"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False

@@ -17,11 +17,15 @@ FILE = Path(__file__).with_name("network.svg")
 INPUT = (32, 32, 3)
 COLOURS = {  # Okabe and Ito's, told apart by the colour-blind
     "Conv": ("standard", "#56b4e9"),
-    "DepthwiseSeparableConv": ("depthwise separable", "#e69f00"),
+    "DepthwiseSeparableConv": ("depthwise", "#e69f00"),
     "DilatedConv": ("dilated by 2, stride 2", "#009e73"),
     "PointwiseConv": ("pointwise", "#cc79a7"),
 }
 WIDTH, STEP, TOP = 400, 46, 58
+KEY = (  # at the foot
+    "Width: side of the map. Thickness: channels. +: input added (residual).",
+    "Block 2 is depthwise separable: depthwise above, pointwise below.",
+)
 CENTRE, RIGHT = 190, 286  # of the bars, and where the text beside them begins
 PIXEL, CHANNEL = 5, 0.5  # of the drawing, for one of the map's
 
@@ -63,7 +67,8 @@ def _block(layers: Sequence[LayerSummary], kind: tuple[str, bool]) -> Block:
 
 
 def svg(shown: Sequence[Block]) -> str:
-    height = TOP + STEP * (len(shown) + 1) + 6
+    foot = TOP + STEP * (len(shown) + 1) + 20
+    height = foot + 18 * len(KEY)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
         f'width="{WIDTH}" height="{height}" font-family="sans-serif" font-size="12" role="img">',
@@ -78,8 +83,11 @@ def svg(shown: Sequence[Block]) -> str:
         field = f"field {block.receptive_field}, jump {block.jump}"
         text = "mean, then 1x1" if block.name == "head" else field
         parts.append(_text(RIGHT, _y(number) + 15, text, size=11, fill="#555555"))
+        if block.module == "DepthwiseSeparableConv":
+            parts.append(_lower_half(number, block.output_shape, COLOURS["PointwiseConv"][1]))
         if block.residual:
             parts += _residual(number, block.output_shape[0])
+    parts += [_text(14, foot + 18 * i, line, size=11) for i, line in enumerate(KEY)]
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
@@ -103,6 +111,14 @@ def _bar(number: int, shape: tuple[int, ...], colour: str, label: str) -> Iterat
     )
     yield _text(14, _y(number) + 4, label, weight="bold")
     yield _text(RIGHT, _y(number), " x ".join(map(str, shape)))
+
+
+def _lower_half(number: int, shape: tuple[int, ...], colour: str) -> str:
+    side, thickness = shape[0] * PIXEL, shape[2] * CHANNEL
+    return (
+        f'<path d="M {CENTRE - side / 2:g} {_y(number):g} h {side:g} v {thickness / 2:g} '
+        f'h {-side:g} z" fill="{colour}" stroke="#333333" stroke-width="0.7"/>'
+    )
 
 
 def _residual(number: int, side: int) -> Iterator[str]:

@@ -13,6 +13,7 @@ const DATA: Record<string, () => Uint8Array> = {
   grid: () => read("../tests/torch_results/grid.npz"),
   modes: () => read("cases/torch.npz"),
   line: () => read("cases/line.npz"),
+  adjoint: () => read("cases/adjoint.npz"),
 };
 
 function base64(): Plugin {

@@ -9,7 +9,6 @@ import json
 import os
 import random
 import shutil
-import stat
 
 import cifar_files
 import jax
@@ -68,6 +67,14 @@ def damaged_json(value, source):
     return value
 
 
+def _is_json(line):
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
 def damaged_text(content, source):
     """JSON, or lines of JSON, with a damage inside it or to its bytes."""
     if source.random() < 0.25:
@@ -78,6 +85,8 @@ def damaged_text(content, source):
         return json.dumps(damaged_json(json.loads(content), source)).encode()
     except ValueError:
         lines = content.splitlines()
+    if not all(map(_is_json, lines)):  # damaged before
+        return mutated(content, source)
     number = source.randrange(len(lines))
     match source.randrange(4):
         case 0:
@@ -151,7 +160,7 @@ class Runs:
         named = [run / name for name in ("config.json", "environment.json", "metrics.jsonl")]
         saved = sorted(path for path in (run / "checkpoints").rglob("*") if path.is_file())
         files = source.choice([named, saved])
-        file = source.choice([path for path in files if stat.S_ISREG(os.lstat(path).st_mode)])
+        file = source.choice([path for path in files if path.is_file() and not path.is_symlink()])
         if source.random() < 0.1:
             replaced(file, self.outside, source)
         elif file.suffix in (".json", ".jsonl") or file.name in ("_CHECKPOINT_METADATA", "metrics"):

@@ -155,7 +155,7 @@ def entry(name):
 
 def test_the_guide_says_what_came_of_the_claims():
     """Each number of its section, from the record."""
-    _, _, told = GUIDE.partition("## What came of the original guide's claims\n")
+    _, _, told = GUIDE.partition("## Claims of the original guide\n")
     told = " ".join(told.partition("\n## ")[0].split())
     reached = {kind["name"]: statistics.mean(accuracies(kind)) for kind in RECORD["kinds"]}
     standard = entry(STANDARD)
@@ -175,7 +175,8 @@ def test_the_guide_says_what_came_of_the_claims():
         f"{reached[STANDARD]:.1f} %",
         f"{least:.1f} to {most:.1f} points",
         f"as many parameters: {reached['standard, narrower']:.1f} %",
-        f"{reached['pointwise']:.1f} %, from {entry('pointwise')['receptive_field']} pixels",
+        f"{reached['pointwise']:.1f} %, with a receptive field of "
+        f"{entry('pointwise')['receptive_field']} pixels",
         f"{standard['receptive_field']} to {entry('dilated by 2')['receptive_field']} pixels",
         f"{reached['dilated by 2']:.1f} %",
         f"{reached['spatially separable']:.1f} %",

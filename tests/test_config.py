@@ -462,6 +462,7 @@ def test_reading_a_config_leaves_no_module_behind(read):
         ({1, 2}, r"config.note={1, 2}: expected what JSON can hold"),
         (Path("here"), r"config.note=PosixPath\('here'\): expected what JSON can hold"),
         (ConfigDict({1: 2}), "config.note.1: a field's name must be text, got 1"),
+        (ConfigDict({"": 2}), "config.note.: a field's name must be text, got ''"),
     ],
 )
 def test_a_field_of_ones_own_must_be_what_a_run_can_keep(value, words):

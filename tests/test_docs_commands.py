@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import jaxconv
 from jaxconv import cli
 from jaxconv.cli.config.command_line import parse_command_line
 from jaxconv.cli.job_flags import membership
@@ -69,9 +70,11 @@ def kind(command: str) -> str | None:
     """Which rule a command falls under; None for none."""
     here, train = r"(\.venv/bin/)?", r"(\.venv/bin/)?(python train\.py|jaxconv train)"
     rules = {
-        r"python3 -m venv \.venv": "environment",
+        r"python3 -m venv \.venv|source \.venv/bin/activate": "environment",
         rf"{here}pip install -e \S+": "installation",
-        rf"{here}pip (wheel|install --no-index) \S+ wheels \S+": "installation",
+        rf"{here}pip wheel( --no-deps)? --wheel-dir wheels \S+( promise)?": "installation",
+        rf"{here}pip install --no-index --find-links wheels \S+": "installation",
+        rf"{here}pip download --dest wheels --find-links wheels .* \S+": "installation",
         rf"{here}python -m pytest.*": "tests",
         rf"{here}python -m sphinx .*": "site",
         rf"{here}python -m benchmarks\.\w+ --help": "benchmark",
@@ -193,7 +196,9 @@ def test_what_is_installed_exists():
     for names in extras:
         for name in names if isinstance(names, tuple) else names.split(","):
             assert not name or name in EXTRAS, name
-    assert all(re.search(r"(-e|wheels) '?(\.|jaxconv)(\[[\w,]+\])?'?$", one) for one in wanted)
+    ours = r"(-e|wheels) '?(\.|jaxconv)(\[[\w,]+\])?'?( promise)?$"
+    wheel = rf"'wheels/jaxconv-{re.escape(jaxconv.__version__)}-py3-none-any\.whl(\[[\w,]+\])?'$"
+    assert all(re.search(f"{ours}|{wheel}", one) for one in wanted)
 
 
 @pytest.mark.parametrize("command", of_kind("tests"))
@@ -249,7 +254,8 @@ def test_training_trains(command, home, tmp_path):
     assert "report: " in told or "all of it works" in told
 
 
-DRAWN = re.findall(r"^python -m jaxconv (animate .*)$", PAGES["docs/convolutions.md"], re.MULTILINE)
+GUIDE = PAGES["docs/convolutions.md"].replace(" \\\n  ", " ")
+DRAWN = re.findall(r"^jaxconv (animate .*)$", GUIDE, re.MULTILINE)
 VERB_COMMANDS = [command for command in of_kind("verb") if shlex.join(words(command)) not in DRAWN]
 
 

@@ -48,6 +48,7 @@ def exported(tmp_path_factory):
         (home / "photos" / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
         image = Image.fromarray(np.full((40, 50, 3), 40 * number, np.uint8))
         image.save(home / "photos" / "ab"[number % 2] / f"{number}.png")
+    image.save(home / "cat.png")
     variables, _ = load_pretrained()
     save_state_dict(home / "s9_torch.safetensors", s9_state_dict(variables))
 

@@ -12,7 +12,12 @@ import jax
 import numpy as np
 import pytest
 
-CASES = json.loads((Path(__file__).parents[1] / "explorer" / "cases" / "code.json").read_text())
+import jaxconv
+
+STORED = Path(__file__).parents[1] / "explorer" / "cases"
+CASES = json.loads((STORED / "code.json").read_text())
+NO_OPTIONS = ("function", "size", "kernel", "channels", "features", "refused")
+REFUSALS = json.loads((STORED / "refusals.json").read_text())
 
 
 def name(case):
@@ -60,7 +65,7 @@ def test_flax_gives_the_shape_of_the_page(case):
     assert traced_shape(case["code"]["Flax"]) == (1, *case["shape"])
 
 
-@pytest.mark.parametrize("case", CASES, ids=name)
+@pytest.mark.parametrize("case", [case for case in CASES if case["code"]["PyTorch"]], ids=name)
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
 def test_pytorch_gives_the_numbers_of_the_page(case):
     pytest.importorskip("torch")
@@ -87,3 +92,28 @@ def test_command_makes_the_film_of_this_case(case):
     options = {n: v for n, v in vars(given).items() if n in MEANINGS}
     shape = film(given.variant, **options).stages[-1].y.shape
     assert shape[-len(case["shape"]) :] == tuple(case["shape"])
+
+
+@pytest.mark.parametrize("case", REFUSALS, ids=json.dumps)
+def test_jaxconv_refuses_what_the_page_says_it_refuses(case):
+    """The stored verdict is PyTorch's; explorer/test/refusals.test.ts asks the page the same."""
+    options = {n: v for n, v in case.items() if n not in NO_OPTIONS}
+    transposed = case["function"] == "transpose_conv"
+    beyond = transposed and ("padding_mode" in case or isinstance(case.get("padding"), str))
+    channels, features, groups = case["channels"], case["features"], case.get("groups", 1)
+    per_group = (features // groups, channels) if transposed else (channels // groups, features)
+    shape = (case["kernel"], case["kernel"], *per_group)
+    x = np.zeros((1, case["size"], case["size"], channels), np.float32)
+
+    def convolve():
+        return jax.eval_shape(
+            lambda x, kernel: getattr(jaxconv, case["function"])(x, kernel, **options),
+            x,
+            np.zeros(shape, np.float32),
+        )
+
+    if case["refused"] and not beyond:
+        with pytest.raises(ValueError, match=r"must|would|wants|reads|may"):
+            convolve()
+    else:
+        assert 0 not in convolve().shape

@@ -18,7 +18,7 @@ from jaxconv.ops.geometry import output_size, transpose_output_size
 GUIDE = Path(__file__).parents[1] / "docs" / "convolutions.md"
 TEXT = GUIDE.read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| `(\w+Conv\(.*\)|Conv\(.*\))` \| (.*) \|$", TEXT, flags=re.MULTILINE)
-COMMANDS = re.findall(r"^python -m jaxconv (animate .*)$", TEXT, flags=re.MULTILINE)
+COMMANDS = re.findall(r"^jaxconv (animate .*)$", TEXT.replace(" \\\n  ", " "), flags=re.MULTILINE)
 PICTURES = re.findall(r'<img src="images/([\w.]+)" width="720" alt="[^"]{20,}">', TEXT)
 
 
@@ -67,7 +67,7 @@ def test_the_picture_is_what_its_command_draws(command, tmp_path, monkeypatch, c
 def test_readme_shows_what_its_command_draws():
     readme = (GUIDE.parents[1] / "README.md").read_text(encoding="utf-8")
     (picture,) = re.findall(r"!\[[^\]]*\]\(docs/images/([\w.]+)\)", readme)
-    (command,) = re.findall(rf"-m jaxconv (animate .*{re.escape(picture)})$", readme, re.MULTILINE)
+    (command,) = re.findall(rf"jaxconv (animate .*{re.escape(picture)})$", readme, re.MULTILINE)
     assert command in COMMANDS
 
 

@@ -207,6 +207,17 @@ def test_what_is_no_plain_file_is_not_waited_for(tmp_path, kind):
         load_image(path)
 
 
+def test_a_file_without_end_is_refused_at_once(tmp_path):
+    path = tmp_path / "image.gif"
+    Image.new("RGB", (32, 32)).save(path)
+    path.write_bytes(path.read_bytes()[:13])
+    os.truncate(path, 10**11)
+    started = time.monotonic()
+    with pytest.raises(ImageError, match="100,000,000,000 bytes; expected at most 400,000,000"):
+        load_image(path)
+    assert time.monotonic() - started < 5
+
+
 @pytest.mark.parametrize(
     "filler", [b"#" + b"x" * (10 << 20) + b"\n", b"#x\n" * 5_000_000, b" " * (9 << 20)]
 )

@@ -237,7 +237,7 @@ def test_a_damaged_file_is_refused_by_the_verb(tmp_path, capsys):
     ("config", "message"),
     [
         ({}, "the config that comes with the network lacks batch_size, dropout_rate, dtype"),
-        ({"data": 3}, "the config that comes with the network lacks"),
+        ({"data": 3}, "config.data=3: expected a group of fields"),
         ({"batch_size": 0}, "config.batch_size=0: expected a whole number of at least 1"),
     ],
 )

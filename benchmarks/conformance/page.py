@@ -36,19 +36,21 @@ def written(page: str, cases: Sequence[Case], answers: dict[str, Answers]) -> st
 
 
 def table(cases: Sequence[Case], answers: dict[str, Answers]) -> list[str]:
-    """Agreeing cases of each kind, then all the cases by outcome."""
+    """Agreeing cases of each kind, then all the cases by the outcomes that there are."""
     kinds = Counter(case.kind for case in cases)
+    seen = {"agrees", *(said for given in answers.values() for said, _ in given)}
+    outcomes = [outcome for outcome in OUTCOMES if outcome in seen]
     heads = [f"{kind} ({count})" for kind, count in kinds.items()]
     lines = [
-        f"| library | version | {' | '.join(heads)} | {' | '.join(OUTCOMES)} |",
-        f"|---|---|{'---:|' * (len(kinds) + len(OUTCOMES))}",
+        f"| library | version | {' | '.join(heads)} | {' | '.join(outcomes)} |",
+        f"|---|---|{'---:|' * (len(kinds) + len(outcomes))}",
     ]
     for peer, given in answers.items():
         agree = Counter(
             c.kind for c, (said, _) in zip(cases, given, strict=True) if said == "agrees"
         )
         total = counts(given)
-        numbers = [agree[kind] for kind in kinds] + [total[said] for said in OUTCOMES]
+        numbers = [agree[kind] for kind in kinds] + [total[said] for said in outcomes]
         cells = [PEERS[peer][0], version(peer) or "this", *map(str, numbers)]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
@@ -67,7 +69,7 @@ def reasons(peer: str, cases: Sequence[Case], answers: Answers) -> list[str]:
     lines = ["", f"### {PEERS[peer][0]}", ""]
     for key in sorted(groups, key=lambda key: (OUTCOMES.index(key[0]), -len(groups[key]))):
         why = " ".join(example[key].replace("`", "'").split())
-        why = why if len(why) <= LONGEST else why[:LONGEST] + "..."
+        why = why if len(why) <= LONGEST else why[:LONGEST].rpartition(" ")[0] + " ..."
         message = why if key[0] == "cannot express" else f"`{why}`"
         lines.append(f"- **{key[0]}**, {len(groups[key])}: {message}. {listed(groups[key])}")
     return lines

@@ -61,7 +61,7 @@ def as_rst(lines: list[str]) -> list[str]:
             heading, literal = SECTION.match(line), False
         if indented and not heading and number and not lines[number - 1].strip() and not literal:
             literal = True
-            done += ["::", ""]
+            done += [".. code-block:: text", ""]
         code = literal or (heading and heading[1] == "Example")
         done.append(line if code else escaped(line))
     return done

@@ -79,7 +79,7 @@ class ConfigFields(Generated):
             group = get_field(config, ".".join(groups)) if groups else config
             kind = group.get_type(leaf).__name__ + " or None" * allows_none(config, name)
             shown = repr(group[leaf])
-            default = f"`{shown}`" if len(shown) < 60 else "that of the [recipe](#transforms-of-s9)"
+            default = f"`{shown}`" if len(shown) < 60 else "[that of s9](#transforms-of-s9)"
             takes = f" Takes {RULES[name].expected}." if name in RULES else ""
             yield from (f"`{name}`", f": {kind}, default {default}.", "")
             yield from (f"  {sentence(told[name])}{takes}", "")
@@ -94,13 +94,21 @@ class Configs(Generated):
         for path in paths:
             purpose = ast.get_docstring(ast.parse(path.read_text("utf-8")))
             yield from (f"`{path.stem}`", f": {purpose.partition(chr(10))[0]}", "")
-        yield from row("field", *(f"`{path.stem}`" for path in paths))
-        yield "|---" * (len(paths) + 1) + "|"
-        for name in field_paths(configs[0]):
-            values = [get_field(config, name) for config in configs]
-            if any(value != values[0] for value in values):
-                cells = map(SHORT.get(name, shown), values)
-                yield from row(f"`{name}`", *cells)
+        names = [name for name in field_paths(configs[0]) if _differs(name, configs)]
+        brief = [name for name in names if name not in SHORT]
+        data = [name for name in brief if name.startswith("data.")]
+        for columns in ([name for name in brief if name not in data], data, list(SHORT)):
+            yield from ("", *row("config", *(f"`{name}`" for name in columns)))
+            yield "|---" * (len(columns) + 1) + "|"
+            for path, config in zip(paths, configs, strict=True):
+                values = ((name, get_field(config, name)) for name in columns)
+                cells = (SHORT.get(name, shown)(value) for name, value in values)
+                yield from row(f"`{path.stem}`", *cells)
+
+
+def _differs(name: str, configs: Sequence[Any]) -> bool:
+    values = [get_field(config, name) for config in configs]
+    return any(value != values[0] for value in values)
 
 
 class RecipeTransforms(Generated):
@@ -177,7 +185,7 @@ def transform_names(transforms: Sequence[tuple[str, Any]]) -> str:
 
 def row_counts(rows: Sequence[Mapping[str, Any]] | None) -> str:
     counts = Counter(row["conv"] for row in rows or ())
-    return ", ".join(f"{count} {conv}" for conv, count in counts.items()) or "None"
+    return ", ".join(f"{count} {conv}" for conv, count in counts.items()) or "those of S9Net"
 
 
 SHORT = {"augment.transforms": transform_names, "model.rows": row_counts}

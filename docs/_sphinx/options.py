@@ -22,10 +22,10 @@ TOLD_NOWHERE = {  # by no function, as none has such an argument
     "features": "channels of the output",
     "in_features": "channels of the input",
     "out_features": "channels of the output",
-    "kernel_size": "pixels of the kernel; an int, or one for each axis of space",
+    "kernel_size": "size of the kernel in pixels; an int, or one per spatial axis",
     "multiplier": "output channels of the depthwise convolution for each input channel",
     "mid_features": "channels between the halves; None for those of the output",
-    "axes": "number of axes of space, 2 for images",
+    "axes": "number of spatial axes, 2 for images",
     "rngs": "random numbers of the initial weights",
 }
 REQUIRED = object()

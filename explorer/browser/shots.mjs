@@ -14,6 +14,7 @@ const CASES = {
   refused: "k=7",
   matrix: "panel=matrix&n=4&c=1&f=1&pin=o0.1.1.0",
   code: "panel=code&s=2&p=1",
+  folded: "v=transpose&n=4&p=1&mode=reflect&op=1&w=count&pin=o0.1.1.0",
   search: "panel=search",
   save: "panel=save",
   chain: "tab=chain",

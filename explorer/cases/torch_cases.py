@@ -2,7 +2,9 @@
 
 Writes, beside this file, torch.npz (padding modes, "same", "valid", in the format of
 tests/torch_results/grid.npz, from whose generator it borrows the drawing of numbers), line.npz (the
-same in 1-D) and refusals.json (many options, and whether PyTorch takes them). Needs PyTorch 2.13.
+same in 1-D), adjoint.npz (transposed convolutions with the paddings that PyTorch's refuses, as the
+gradient of its convolutions) and refusals.json (many options, and whether PyTorch takes them).
+Needs PyTorch 2.13. Names on the command line, such as adjoint.npz, write only those.
 """
 
 import itertools
@@ -25,9 +27,17 @@ from drawn import draw  # noqa: E402
 def main():
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", message="Using padding='same'")
-    save("torch.npz", "modes", mode_cases(), run_2d)
-    save("line.npz", "line", line_cases(), run_1d)
+    wanted = sys.argv[1:] or ["torch.npz", "line.npz", "adjoint.npz", "refusals.json"]
+    for file, seed, cases, run in (
+        ("torch.npz", "modes", mode_cases, run_2d),
+        ("line.npz", "line", line_cases, run_1d),
+        ("adjoint.npz", "adjoint", adjoint_cases, run_adjoint),
+    ):
+        if file in wanted:
+            save(file, seed, cases(), run)
     path = HERE / "refusals.json"
+    if path.name not in wanted:
+        return
     verdicts = [{**case, "refused": refused(case)} for case in refusal_cases()]
     path.write_text("[\n" + ",\n".join(json.dumps(v) for v in verdicts) + "\n]\n")
     print(f"{path.name}: {sum(v['refused'] for v in verdicts)} of {len(verdicts)} refused")
@@ -69,6 +79,64 @@ def line_cases():
         options["output_padding"] = [0, source.randrange(max(stride, dilation))]
         cases.append(case("transpose_conv", [1, 1, 6, kernel[3]], [kernel], options))
     return cases
+
+
+def adjoint_cases():
+    """Transposed convolutions with modes and words, and the row alone of a 1-D separable one."""
+    source = random.Random("adjoint")
+    cases = []
+    for mode in ("zeros", "reflect", "replicate", "circular"):
+        for padding in (1, [2, 0], [1, 3], "same", "valid"):
+            if mode == "zeros" and not isinstance(padding, str):
+                continue  # PyTorch's own transposed convolution takes it
+            for stride in (1, [2, 3]):
+                if padding == "same" and stride != 1:
+                    continue
+                dilation = source.choice([1, 2, [1, 3]])
+                kernel = [source.randint(2, 4), source.randint(2, 4), 2, 4]
+                options = {"stride": stride, "padding": padding, "dilation": dilation}
+                options |= {"groups": 2, "padding_mode": mode}
+                if stride != 1:
+                    options["output_padding"] = source.choice([0, 1])
+                cases.append(case("transpose_conv", [1, 5, 6, 4], [kernel], options))
+    for mode in ("zeros", "reflect", "replicate", "circular"):
+        kernel = [1, source.randint(2, 4), 2, 3]
+        options = {"stride": [1, source.randint(1, 2)], "padding": [0, 1], "padding_mode": mode}
+        cases.append(case("spatially_separable_conv", [1, 1, 9, 2], [kernel], options))
+    return cases
+
+
+def run_adjoint(name, case):
+    """[output, gradients], as `run`; the gradient of a convolution where it is transposed."""
+    if case["function"] != "transpose_conv":
+        return run(name, {**case, "function": "conv"}, axes=1)
+    x = torch.tensor(draw(f"{name} x", case["x"])).double().requires_grad_()
+    kernel = torch.tensor(draw(f"{name} kernel 0", case["kernels"][0])).double().requires_grad_()
+    weight, image = kernel.permute(3, 2, 0, 1).contiguous(), x.permute(0, 3, 1, 2).contiguous()
+    options = {k: v if isinstance(v, (str, int)) else tuple(v) for k, v in case["options"].items()}
+    extra = options.pop("output_padding", 0)
+    layer = make_layer("conv", 2, weight, options)
+    space = (
+        transposed_size(size, taps, axis, case["options"]) + extra
+        for axis, (size, taps) in enumerate(zip(case["x"][1:3], kernel.shape[:2], strict=True))
+    )
+    u = torch.zeros(1, layer.in_channels, *space, dtype=torch.float64, requires_grad=True)
+    forth = torch.func.functional_call(layer, {"weight": weight}, (u,))
+    assert forth.shape == image.shape, (forth.shape, image.shape)
+    (y,) = torch.autograd.grad(forth, u, image, create_graph=True)
+    y = y.permute(0, 2, 3, 1)
+    cotangent = torch.tensor(draw(f"{name} cotangent", tuple(y.shape))).double()
+    return [y.detach(), *torch.autograd.grad((y * cotangent).sum(), [x, kernel])]
+
+
+def transposed_size(size, taps, axis, options):
+    stride, padding, dilation = (
+        value if isinstance(value, (str, int)) else value[axis]
+        for value in (options["stride"], options["padding"], options["dilation"])
+    )
+    span = dilation * (taps - 1) + 1
+    crop = {"valid": 0, "same": span - 1}.get(padding)
+    return (size - 1) * stride + span - (2 * padding if crop is None else crop)
 
 
 def case(function, x, kernels, options):

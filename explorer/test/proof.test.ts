@@ -19,6 +19,7 @@ describe("the stored PyTorch cases", () => {
     ["the grid of the package's tests", "../../tests/torch_results/grid.npz", "grid", 286],
     ["padding modes", "../cases/torch.npz", "modes", 36],
     ["one axis", "../cases/line.npz", "line", 60],
+    ["transposed, as the gradient of a convolution", "../cases/adjoint.npz", "adjoint", 34],
   ])("agree, every one, outputs and all gradients: %s", async (_, path, seed, least) => {
     const cases = await readCases(stored(path), seed);
     expect(cases.length).toBeGreaterThanOrEqual(least);

@@ -9,6 +9,8 @@ import {
 const CASES = [
   "c=2&f=2", "n=6x5&k=3x2&s=2x1&p=1&d=1x2&c=2&f=4&g=2", "p=2&mode=reflect&c=1", "p=2&mode=circular&c=1&f=1", "p=3&mode=replicate&s=2",
   "dims=1&n=9&p=same&k=4", "v=depthwise&c=3&m=2", "v=transpose&n=3x4&s=2x3&op=1&c=2&f=2&g=2", "v=transpose&s=1&p=2&n=5", "v=transpose&k=2&s=4&p=0&op=3",
+  "v=transpose&n=4&p=2&mode=reflect&op=1&c=2&f=2&g=2", "v=transpose&n=3x4&s=2&p=1x3&mode=replicate", "v=transpose&n=5&s=1&p=2&mode=circular&d=2",
+  "v=transpose&n=5&s=1&p=same&k=4&mode=reflect", "dims=1&v=spatially_separable&n=8&c=2&f=3&p=1",
 ];
 const stepOf = (fragment: string): Step => plan(parse(fragment).state.options).steps[0];
 const numbers = (count: number, seed: number) => Float64Array.from({ length: count }, (_, i) => ((i * 7 + seed * 13) % 11) - 5);
@@ -41,7 +43,10 @@ describe.each(CASES)("%s", (fragment) => {
       for (let col = 0; col < horizontal.outputs; col++)
         for (let channel = 0; channel < step.features; channel++) {
           const found = links(step, x, kernel, { kind: "output", row, col, channel });
-          expect(found.length).toBe(vertical.taps * horizontal.taps * (step.channels / step.groups));
+          const places = vertical.reads[row].length * horizontal.reads[col].length;
+          expect(found.length).toBe(places * (step.channels / step.groups));
+          // Each tap once, unless a border is folded in.
+          if (step.kind === "conv" || step.options.mode === "zeros") expect(places).toBe(vertical.taps * horizontal.taps);
           const sum = found.reduce((total, link) => total + link.x * link.weight, 0);
           expect(sum).toBe(y[(row * horizontal.outputs + col) * step.features + channel]);
         }
@@ -81,9 +86,10 @@ describe.each(CASES)("%s", (fragment) => {
 });
 
 describe("the transposed convolution", () => {
-  it.each([["n=8&k=3&s=2&p=1&c=2&f=3", 8], ["n=7&k=3&s=2&p=1&c=2&f=3", 7]])("is the transpose of the convolution's matrix: %s", (fragment, size) => {
-    const forth = stepOf(fragment);
-    const back = stepOf(`v=transpose&n=4&k=3&s=2&p=1&c=3&f=2&op=${size - 7}`);
+  const cases = [8, 7].flatMap((size) => ["zeros", "reflect", "replicate", "circular"].map((mode) => [size, mode] as const));
+  it.each(cases)("is the transpose of the convolution's matrix: from %i, %s", (size, mode) => {
+    const forth = stepOf(`n=${size}&k=3&s=2&p=1&c=2&f=3&mode=${mode}`);
+    const back = stepOf(`v=transpose&n=4&k=3&s=2&p=1&c=3&f=2&op=${size - 7}&mode=${mode}`);
     const kernel = numbers(kernelCount(forth), 5); // the very same array for both
     const v = numbers(inputCount(back), 6);
     expect([...run(back, v, kernel)]).toEqual([...inputGradient(forth, kernel, v)]);

@@ -18,7 +18,7 @@ from jaxconv.animation.drawing.panel import HEADS, LEGEND, TITLE, Panel, panels
 from jaxconv.animation.drawing.picture import draw
 from jaxconv.animation.frames import Frame, frames
 
-RATE = 1.0  # steps a second, unless the user says otherwise
+RATE = 1.0  # steps per second, unless the user says otherwise
 RATES = (0.01, 50)
 OPENING, FIRST, STAGE_END, ENDING = 3.0, 2.5, 1.5, 3.0
 """Seconds that a stage at rest, its first step at least, and its result are seen."""
@@ -56,7 +56,7 @@ def film(case: Case, *, fps: float = RATE, scale: int = 2) -> list[Shot]:
     The first step of a stage stands a little longer, so that a reader can follow its products.
 
     Args:
-        fps: steps a second.
+        fps: steps per second.
         scale: pixels a point of the layout.
 
     Raises:

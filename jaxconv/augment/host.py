@@ -20,7 +20,7 @@ from jaxconv.text import one_line
 
 
 class AugmentationError(JaxconvError, ValueError):
-    """An image that a pipeline can't be run on; the message says why."""
+    """A pipeline fails on an image; the message says why."""
 
 
 _ONE_AT_A_TIME = threading.Lock()  # how to take warnings is the whole process's
@@ -37,8 +37,8 @@ def make_host_augment(
     Args:
         pipeline: transforms from `parse_pipeline(spec, engine="albumentations")`.
         seed: of the run, at least 0.
-        workers: threads that share each batch; 0 works in the caller's thread. On 32 x 32 images
-            one thread makes 5,000 images/s, and Python's own lock keeps more from being faster.
+        workers: threads that share each batch; 0 works in the caller's thread. Python's own
+            lock keeps several from being faster than one on small images.
 
     Returns:
         A function of images uint8 [b, h, w, c], the epoch (at least 0) and indices [b] of the

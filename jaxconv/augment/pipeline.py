@@ -12,10 +12,10 @@ from jaxconv.augment.transform import Transform, as_tuples, unknown
 
 
 def parse_pipeline(spec: Sequence, *, engine: str = "device") -> tuple[Transform, ...]:
-    """Turn a pipeline as it stands in a config into checked transforms.
+    """Turn the pipeline of a config into checked transforms.
 
     Args:
-        spec: (name, arguments) pairs; lists are taken for tuples, as they come from JSON.
+        spec: (name, arguments) pairs; lists are read as tuples, since JSON has no tuples.
         engine: 'device' knows the transforms of the table; 'albumentations' knows every transform
             of the installed albumentations, which then checks the arguments of those outside it.
 
@@ -23,7 +23,7 @@ def parse_pipeline(spec: Sequence, *, engine: str = "device") -> tuple[Transform
         One Transform for each pair, in order.
 
     Raises:
-        ValueError: the spec is no sequence of pairs; a transform or an argument is unknown (the
+        ValueError: the spec is not a sequence of pairs; a transform or an argument is unknown (the
             nearest right name is given); an argument is missing or its value refused.
 
     Example:

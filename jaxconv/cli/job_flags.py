@@ -23,14 +23,14 @@ class Membership(NamedTuple):
 
 def add_job_flags(parser: argparse.ArgumentParser) -> None:
     """Adds the flags that `membership` reads."""
-    alone = "default none, for a process alone"
-    words = f"where process 0 of several listens; {alone}"
+    alone = "default none, for a single process"
+    words = f"address at which process 0 listens; {alone}"
     parser.add_argument("--coordinator", metavar="HOST:PORT", help=words)
-    words = f"how many train together; {alone}"
+    words = f"number of processes that train together; {alone}"
     parser.add_argument("--processes", metavar="N", type=int, help=words)
-    words = f"which one this is, from 0; {alone}"
+    words = f"number of this process, from 0; {alone}"
     parser.add_argument("--process", metavar="I", type=int, help=words)
-    words = "takes these three from SLURM; default off"
+    words = "reads coordinator, processes and process from SLURM's variables; default off"
     parser.add_argument("--slurm", action="store_true", help=words)
 
 

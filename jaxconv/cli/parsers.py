@@ -87,13 +87,13 @@ def network_parser(verb: str, words: str, takes: str = "") -> OneLineParser:
     parser = fields_parser(verb, words, takes=takes)
     folder, file = path_named("--workdir"), path_named("--weights", ".safetensors")
     parser.add_argument(
-        "--workdir", metavar="DIR", type=folder, help="a run's network; default none"
+        "--workdir", metavar="DIR", type=folder, help="the network of a run; default none"
     )
     parser.add_argument(
         "--checkpoint", choices=("last", "best"), default="last",
         help="of the run: the last epoch, or the best on the test images; default last",
     )  # fmt: skip
-    words = "a weights file's network; default, without --workdir: that of the package"
+    words = "the network of a weights file; default, without --workdir: the package's"
     parser.add_argument("--weights", metavar="FILE.safetensors", type=file, help=words)
     return parser
 

@@ -52,7 +52,7 @@ VERBS: Mapping[str, Verb] = {
         network.animate_parser,
     ),
     "explore": Verb(
-        "Opens the page in which every convolution can be touched, number by number.",
+        "Opens the explorer, an interactive page of the convolutions.",
         explorer.explore,
         explorer.explore_parser,
     ),
@@ -84,7 +84,7 @@ VERBS: Mapping[str, Verb] = {
         runs.compare_parser,
     ),
     "predict": Verb(
-        "Tells what a trained network sees in image files, with probabilities.",
+        "Prints the classes of image files by a trained network, with probabilities.",
         images.predict,
         images.predict_parser,
     ),

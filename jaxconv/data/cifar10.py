@@ -38,9 +38,9 @@ def load_cifar10(
 
     Args:
         data_dir: a folder with an archive (`cifar-10-binary.tar.gz`, `cifar-10-python.tar.gz`), an
-            unpacked archive, or a tfds directory; a download goes there too, and no other folder
-            is looked into. None for no such folder: then tfds directories are looked for in
-            `$TFDS_DATA_DIR` and in tfds's default place, and a download goes to the first of them.
+            unpacked archive, or a tfds directory; a download goes there too, unless there is a
+            decoded cache, and no other folder is searched. None searches tfds directories, in
+            `$TFDS_DATA_DIR` and in tfds's default place; a download goes to the first of them.
         download: whether a download may be tried when no place has the data.
         cache_dir: where the decoded arrays are kept; None for the user's cache folder.
 

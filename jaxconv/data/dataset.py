@@ -28,7 +28,7 @@ class DataUnavailable(JaxconvError):
 
 
 class NotInGivenFolder(DataUnavailable):
-    """The folder that a user named does not have it: no reason to go on with something else."""
+    """The folder that the user named does not have the data. Other sources are not tried."""
 
     exit_code = 2
 
@@ -57,10 +57,10 @@ class Split(NamedTuple):
 
 @dataclass(frozen=True)
 class Dataset:
-    """Two splits with their class names, and the two sentences a run opens with.
+    """Two splits with their class names, and two lines that a run prints at its start.
 
-    `origin` says where the images came from; `reason` why this data set and no other was taken
-    (`first_available` writes it). Both are one line. `exact` is False where two machines may differ
+    `origin` says where the images came from; `reason` why this data set was chosen
+    (`first_available` writes it). `exact` is False where two machines may differ
     by a grey level here and there. `teacher` is what another network says of the training images.
     """
 

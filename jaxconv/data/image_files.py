@@ -26,6 +26,7 @@ import numpy as np
 from jaxconv.errors import JaxconvError
 
 MAX_PIXELS = 50_000_000
+MOST_BYTES = 8 * MAX_PIXELS  # of a file: four channels of 16 bits
 # Pillow reads more; of these, none starts a program or reads another file.
 _LONGEST_HEADER = 1 << 16  # bytes, of a PPM
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
@@ -39,8 +40,9 @@ def load_image(path: Path, size: int = 32, *, least_side: int = 1) -> np.ndarray
     """Reads an image file: uint8 [size, size, 3].
 
     Raises:
-        ImageError: it is missing, is no image, is damaged, has more than `MAX_PIXELS` pixels or a
-            side below `least_side`, or is of floating point, whose white nobody knows.
+        ImageError: it is missing, is no image, is damaged, has more than `MAX_PIXELS` pixels or
+            `MOST_BYTES` bytes, or a side below `least_side`, or is of floating point, whose white
+            nobody knows.
     """
     from PIL import Image, ImageOps
 
@@ -89,13 +91,17 @@ def _silence_pillow() -> None:
 def _require_plain(path: Path) -> None:
     """A pipe would be waited for, and a terminal read from."""
     try:
-        is_plain = stat.S_ISREG(path.stat().st_mode)
+        found = path.stat()
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # or no path at all
         raise ImageError(f"{path}: there is no such file; name image files") from error
     except OSError as error:
         raise ImageError(f"{path}: cannot be read ({error.strerror}); name image files") from error
-    if not is_plain:
+    if not stat.S_ISREG(found.st_mode):
         raise ImageError(f"{path}: a folder, a pipe or a device; name image files")
+    if found.st_size > MOST_BYTES:
+        raise ImageError(
+            f"{path}: {found.st_size:,} bytes; expected at most {MOST_BYTES:,}: make it smaller"
+        )
 
 
 def _require_short_header(path: Path) -> None:

@@ -27,8 +27,8 @@ def options_from_onnx(
         transposed: whether the node is a ConvTranspose.
 
     Returns:
-        stride, padding as one (low, high) an axis, dilation, groups, and for a ConvTranspose
-        output_padding. `auto_pad` and `output_shape` are worked out.
+        stride, padding as one (low, high) per axis, dilation, groups, and for a ConvTranspose
+        output_padding. `auto_pad` and `output_shape` become padding.
 
     Raises:
         ValueError: an attribute that the node does not have in ONNX, a wrong number of values, or

@@ -23,11 +23,13 @@ def variables_from_torch(
     axes (`kernel`: one permutation, as in `kernel_from_torch`), linear layers (`kernel` [in, out]),
     embeddings (`embedding`), batch, group, layer and instance norms (`scale`, `bias`, `mean`,
     `var`), and other parameters of at most one axis by their own names. `num_batches_tracked` of a
-    norm may be there and is not used. Leaves that are no floating point numbers (NNX's random
+    norm may be there and is not used. Leaves that are not floating point numbers (NNX's random
     streams, counters) stay as they are.
 
-    What neither names nor shapes can tell is yours to see to: a linear layer behind a flattened map
-    reads [c, h, w] in PyTorch and [h, w, c] here, unless the map is transposed first.
+    One case cannot be detected, so handle it yourself: a linear layer after a flattened map reads
+    [c, h, w] in PyTorch and [h, w, c] here, unless the map is transposed first.
+
+    There is no partial load: every variable is filled, or the call raises.
 
     Args:
         state_dict: names to arrays or tensors.
@@ -44,7 +46,7 @@ def variables_from_torch(
     Raises:
         ValueError: entries that are missing, too many, of another shape, or whose axes are
             ambiguous (a parameter of an unknown name and more than one axis, a kernel of Flax's own
-            ConvTranspose, which is another one than PyTorch's); all are listed.
+            ConvTranspose, which differs from PyTorch's); all are listed.
 
     Example:
         >>> import jax
@@ -68,10 +70,10 @@ def torch_from_variables(
         num_batches_tracked: written for each BatchNorm; PyTorch's default momentum ignores it.
 
     Returns:
-        Arrays by PyTorch's names, numbers in them sorted as numbers.
+        Arrays by PyTorch's names, in natural order: block2 before block10.
 
     Raises:
-        ValueError: leaves whose axes are ambiguous, or that get one name; all are listed.
+        ValueError: leaves whose axes are ambiguous, or several with the same name; all are listed.
 
     Example:
         >>> torch_from_variables({"params": {"fc": {"kernel": np.ones((3, 5))}}})["fc.weight"].shape

@@ -1,6 +1,6 @@
 """The convolutions as Flax Linen modules: each owns its kernels and calls its function.
 
-A tuple `kernel_size` decides the number of axes of space, one to three; an int follows x.
+A tuple `kernel_size` decides the number of spatial axes, one to three; an int follows x.
 """
 
 from collections.abc import Sequence
@@ -52,8 +52,8 @@ class PointwiseConv(ConvModule):
 class DepthwiseConv(ConvModule):
     """`depthwise_conv` with a learned kernel: [b, *space, c_in] -> [b, *space', features].
 
-    `features` is c_in times the multiplier; `multiplier` may be given in its place, and is 1 where
-    neither is.
+    `features` is c_in times the multiplier; `multiplier` can be given instead, and is 1
+    if neither is.
     """
 
     features: int | None = None
@@ -72,7 +72,7 @@ class DepthwiseSeparableConv(ConvModule):
     """`depthwise_separable_conv` with learned kernels: [b, *space, c_in] -> [b, *space', features].
 
     Its halves are the submodules `depthwise` and `pointwise`; `multiplier` is m. Stride, padding
-    and dilation are of the depthwise half, and `pointwise_padding` of the other, of zeros.
+    and dilation belong to the depthwise half; `pointwise_padding` is of zeros, around its output.
     """
 
     features: int
@@ -119,8 +119,8 @@ class DilatedConv(ConvModule):
 class SpatiallySeparableConv(ConvModule):
     """`spatially_separable_conv` with learned kernels: [b, *space, c_in] -> [b, *space', features].
 
-    Of an image its halves are the submodules `column` and `row`; of a volume `depth` comes before,
-    and of a signal there is `row` alone. `mid_features` is c_mid (`features` if None).
+    For images its halves are the submodules `column` and `row`; for volumes `depth` comes before
+    them, and for signals there is only `row`. `mid_features` is c_mid (`features` if None).
     """
 
     features: int
@@ -143,13 +143,14 @@ class SpatiallySeparableConv(ConvModule):
 class TransposeConv(ConvModule):
     """`transpose_conv` with a learned kernel: [b, *space, c_in] -> [b, *space', features].
 
-    `output_size`, the sizes of the output in space, may be given in the call, as in PyTorch.
+    `output_size`, the spatial sizes of the output, may be given in the call, as in PyTorch:
+    `layer.apply(variables, x, output_size=(32, 32))`.
 
     Attributes:
         stride: pixels of the output between what two neighbouring pixels of x write.
         padding: pixels cropped from each border of the output, in every form that `Conv` takes.
-        padding_mode: "zeros" crops; another one adds what it crops to the pixels that `Conv` with
-            that mode reads there.
+        padding_mode: "zeros" crops; the other modes add what they crop to the pixels that `Conv`
+            with that mode reads there.
     """
 
     features: int

@@ -58,7 +58,7 @@ class BatchNorm(nn.Module):
         """Normalises x; the sums are in float32 at least, the output is of x's shape and dtype.
 
         Args:
-            x: [b, *space, c], floating point; no to three axes of space.
+            x: [b, *space, c], floating point; up to three spatial axes.
             train: normalise by the batch and update `batch_stats`, which must be mutable; else by
                 `batch_stats`.
             mask: [b], 1 for examples that count in the statistics, 0 for padding, which may hold

@@ -58,7 +58,7 @@ def fold(
     *,
     image_size: tuple[int, int] = (32, 32),
 ) -> Folded:
-    """What `infer` needs of a trained network; pure, so it may be traced, inside a step for one.
+    """What `infer` needs of a trained network; pure, so it may be traced, for example in a step.
 
     Args:
         variables: {"params", "batch_stats"} of the model.
@@ -166,7 +166,7 @@ def _constant(
 
 
 def infer(folded: Folded, images: Float[Array, "b h w 3"]) -> Float[Array, "b classes"]:
-    """The logits that `model.apply(variables, images, train=False)` gives, sooner.
+    """The logits of `model.apply(variables, images, train=False)`, in less time.
 
     Differentiable in `images`. On a CPU a large batch is done in pieces that stay in its caches.
 
@@ -175,7 +175,8 @@ def infer(folded: Folded, images: Float[Array, "b h w 3"]) -> Float[Array, "b cl
         images: [b, h, w, 3], normalised, floating point; the size that `folded` was made for.
 
     Returns:
-        [b, num_classes], float32; from `apply` they differ by rounding (1e-5 in float32).
+        [b, num_classes], float32. They differ from those of `apply` by rounding, about 1e-5 of the
+        largest.
 
     Raises:
         ValueError: images of another shape.

@@ -30,7 +30,7 @@ TORCH_NAMES = {
 
 
 class ConvOptions(NamedTuple):
-    """The options of a convolution layer, one an axis: (vertical, horizontal) of an image."""
+    """The options of a convolution layer, one per axis: (vertical, horizontal) of an image."""
 
     kernel_size: tuple[int, ...]
     stride: tuple[int, ...]

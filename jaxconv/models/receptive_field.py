@@ -25,8 +25,9 @@ def receptive_field(
 
     The field is the extent of the pixels that one position depends on, borders aside; where
     positions differ, as after a transposed convolution, the most that one of them sees. The jump is
-    by how many pixels what a position sees lies beside what its neighbour sees: the product of the
-    strides so far. Nothing is computed: the network is traced, branches and all. Where space
+    the distance, in pixels, between what two neighbouring positions see: the product of the
+    strides so far. Nothing is computed: the network is traced, branches and all.
+    (`jaxconv.ops.geometry.receptive_field` is the arithmetic of a single layer.) Where space
     collapses (a mean, a flattening), the field stays that of the features that are pooled.
 
     Args:

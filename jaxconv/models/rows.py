@@ -36,7 +36,7 @@ MOST_ROWS = 1000  # to trace so many takes some seconds
 class Row(NamedTuple):
     """One block of a network: conv -> ReLU -> BatchNorm -> Dropout, 3x3, padding 1, no bias.
 
-    `options` are those of the module, and win over the 3x3 and the padding of 1.
+    `options` are those of the module, and override the 3x3 kernel and the padding of 1.
     """
 
     conv: type[nn.Module]
@@ -75,7 +75,7 @@ def rows_from_json(entries: Sequence[Mapping[str, Any]]) -> tuple[Row, ...]:
     """The inverse of `rows_to_json`; `options` and `residual` may be left out.
 
     Raises:
-        ValueError: what is there is no row: the line names it and what was expected.
+        ValueError: an entry is not a row; the message names it and says what was expected.
 
     Example:
         >>> rows_from_json([{"conv": "Conv", "features": 32}])[0].features

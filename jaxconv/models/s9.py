@@ -66,15 +66,15 @@ class Block(nn.Module):
 
 
 class S9Net(nn.Module):
-    """The network of the guide, for 32x32 RGB images. Other sizes work from 13x13 up.
+    """The network of the original guide, for 32x32 RGB images. Other sizes work from 13x13 up.
 
     The last map has 1x1 pixels for images from 13 to 20, 2x2 to 28, 3x3 to 36; below 13 it would
-    have none. Tables of other rows have other limits.
+    have none. Networks with other rows have other limits.
 
     Blocks `block1` to `block12`, then global average pooling and the 1x1 convolution `head`.
 
     Attributes:
-        num_classes: logits an image.
+        num_classes: number of classes, and so of logits per image.
         dropout_rate: of the Dropout that ends each block.
         dtype: of the convolutions; parameters, statistics and logits are float32.
         rows: the blocks, of any convolutions of the package.
@@ -116,7 +116,7 @@ class S9Net(nn.Module):
         Args:
             images: [b, h, w, 3], normalised, floating point.
             train: batch statistics and dropout (rng "dropout"); else running statistics, none.
-            mask: [b], 1 for examples, 0 for padding, which may hold anything: it is not seen.
+            mask: [b], 1 for examples, 0 for padding, which may hold anything: it is ignored.
         """
         if not self.rows or not self.width > 0:
             raise ValueError(

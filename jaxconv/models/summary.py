@@ -31,9 +31,9 @@ COLUMNS: dict[str, tuple[str, Callable[[LayerSummary], str]]] = {
 def format_summary(
     rows: Sequence[LayerSummary], input_shape: Sequence[int], columns: Sequence[str] = ()
 ) -> str:
-    """The guide's table; `columns` names more of them, from `COLUMNS`.
+    """The table of the original guide; `columns` names more of them, from `COLUMNS`.
 
-    The sizes in MB (2**20 bytes) count four bytes a number, and every output twice: forward and
+    The sizes in MB (2**20 bytes) count four bytes per number, and every output twice: forward and
     backward.
 
     Raises:

@@ -1,6 +1,6 @@
 """The convolutions as Flax NNX modules: each owns its kernels and calls its function.
 
-A tuple `kernel_size` decides the number of axes of space, one to three; an int is for images.
+A tuple `kernel_size` decides the number of spatial axes, one to three; an int is for images.
 """
 
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ class Conv(ConvModule):
 class PointwiseConv(ConvModule):
     """`pointwise_conv` with a learned kernel: [b, *space, c] -> [b, *space', out_features].
 
-    `axes` is the number of axes of space, 2 for images.
+    `axes` is the number of spatial axes, 2 for images.
     """
 
     def __init__(
@@ -77,8 +77,8 @@ class PointwiseConv(ConvModule):
 class DepthwiseConv(ConvModule):
     """`depthwise_conv` with a learned kernel: [b, *space, c] -> [b, *space', out_features].
 
-    `out_features` is in_features times the multiplier; `multiplier` may be given in its place, and
-    is 1 where neither is.
+    `out_features` is in_features times the multiplier; `multiplier` can be given instead, and is 1
+    if neither is.
     """
 
     def __init__(
@@ -172,10 +172,10 @@ class DilatedConv(ConvModule):
 
 
 class SpatiallySeparableConv(nnx.Module):
-    """`spatially_separable_conv` with learned kernels, one for each axis of space.
+    """`spatially_separable_conv` with learned kernels, one for each spatial axis.
 
-    [b, *space, c] -> [b, *space', out_features]. Of an image they are in the submodules `column`
-    and `row`; of a volume `depth` comes before, and of a signal there is `row` alone.
+    [b, *space, c] -> [b, *space', out_features]. For images they are in the submodules `column`
+    and `row`; for volumes `depth` comes before them, and for signals there is only `row`.
     `mid_features` is c_mid (`out_features` if None).
     """
 
@@ -218,13 +218,14 @@ class SpatiallySeparableConv(nnx.Module):
 class TransposeConv(ConvModule):
     """`transpose_conv` with a learned kernel: [b, *space, c] -> [b, *space', out_features].
 
-    `output_size`, the sizes of the output in space, may be given in the call, as in PyTorch.
+    `output_size`, the spatial sizes of the output, may be given in the call, as in PyTorch:
+    `layer(x, output_size=(32, 32))`.
 
     Args:
         stride: pixels of the output between what two neighbouring pixels of x write.
         padding: pixels cropped from each border of the output, in every form that `Conv` takes.
-        padding_mode: "zeros" crops; another one adds what it crops to the pixels that `Conv` with
-            that mode reads there.
+        padding_mode: "zeros" crops; the other modes add what they crop to the pixels that `Conv`
+            with that mode reads there.
     """
 
     def __init__(

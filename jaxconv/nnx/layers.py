@@ -57,7 +57,7 @@ class BatchNorm(nnx.Module):
         """Normalises x [b, *space, c]; in training it updates the running statistics.
 
         Args:
-            x: floating point; no to three axes of space. The output is of its shape and dtype.
+            x: floating point; up to three spatial axes. The output is of its shape and dtype.
             use_running_average: as in the constructor, for this call.
             mask: [b], 1 for examples that count in the statistics, 0 for padding, which may hold
                 anything.

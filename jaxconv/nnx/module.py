@@ -39,7 +39,7 @@ class Options(HalfOptions, total=False):
     """Options of every module.
 
     stride: pixels between reads, as in the function of the same name.
-    padding: pixels at each border; an int, one or (low, high) an axis, "same" or "valid".
+    padding: pixels at each border; an int, one int or (low, high) per axis, "same" or "valid".
     padding_mode: what the border holds: "zeros", "reflect", "replicate" or "circular".
     """
 
@@ -101,5 +101,5 @@ def static(option: Any) -> Any:
 
 
 def image_kernel(kernel_size: IntOrPair) -> tuple[int, ...]:
-    """The size of a kernel along each axis of space; an int stands for two equal ones."""
+    """The size of a kernel along each spatial axis; an int stands for two equal ones."""
     return kernel_sizes(kernel_size, axes=2)

@@ -57,17 +57,17 @@ class Block(nnx.Module):
 
 
 class S9Net(nnx.Module):
-    """The network of the guide, for 32x32 RGB images. Other sizes work from 13x13 up.
+    """The network of the original guide, for 32x32 RGB images. Other sizes work from 13x13 up.
 
     The last map has 1x1 pixels for images from 13 to 20, 2x2 to 28, 3x3 to 36; below 13 it would
-    have none. Tables of other rows have other limits.
+    have none. Networks with other rows have other limits.
 
     Its parts have the names of the Linen network's, so that `set_variables` takes the variables of
     one: those that `jaxconv.load_pretrained()` or a run has, or `s9_variables` brings from PyTorch.
     `model.train()` (as made) and `model.eval()` choose batch or running statistics, and dropout.
 
     Args:
-        num_classes: logits an image.
+        num_classes: number of classes, and so of logits per image.
         dropout_rate: of the Dropout that ends each block.
         dtype: of the convolutions; parameters, statistics and logits are float32.
         rows: the blocks, as the Linen network takes them.
@@ -109,7 +109,7 @@ class S9Net(nnx.Module):
 
         Args:
             images: [b, h, w, 3], normalised, floating point.
-            mask: [b], 1 for examples, 0 for padding, which may hold anything: it is not seen.
+            mask: [b], 1 for examples, 0 for padding, which may hold anything: it is ignored.
         """
         if mask is not None:
             images = jnp.where(mask.astype(bool)[:, None, None, None], images, 0)

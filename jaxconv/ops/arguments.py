@@ -16,7 +16,7 @@ from jaxconv.ops.geometry import (
 from jaxconv.ops.padding import Padding, padding_pairs
 from jaxconv.ops.window import Window, output_space
 
-IntOrPair = int | Sequence[int]  # an int, or one an axis of space
+IntOrPair = int | Sequence[int]  # an int, or one per spatial axis
 LETTERS = {1: "[b, w, c]", 2: "[b, h, w, c]", 3: "[b, d, h, w, c]"}
 
 

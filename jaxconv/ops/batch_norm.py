@@ -31,12 +31,12 @@ def batch_norm(
     split over devices under jit has the statistics of the whole batch.
 
     Args:
-        x: [b, *space, c], floating point; no to three axes of space.
+        x: [b, *space, c], floating point; up to three spatial axes.
         scale, bias: [c].
         mean, var: [c], the running statistics.
         train: normalise by the batch, and update the running statistics.
-        mask: [b], true (or 1) for examples that count in the statistics; all do if None. What the
-            others hold, NaN and inf too, reaches nothing but their own outputs.
+        mask: [b], true (or 1) for examples that count in the statistics; all do if None. Even
+            NaN and inf in the others affect only their own outputs.
         momentum: the share of the old running statistics that stays; 0.9 is PyTorch's 0.1.
         epsilon: added to the variance.
 

@@ -18,12 +18,12 @@ def depthwise_conv(
     padding_mode: str = "zeros",
     bias: Num[Array, " c_out"] | None = None,
 ) -> Num[Array, "*b_space_out c_out"]:
-    """Filters every input channel with kernels of its own: groups = c_in.
+    """Filters every input channel with its own kernels: groups = c_in.
 
         y[b, h, w, o] = bias[o] + sum over i, j of kernel[i, j, 0, o]
             * x[b, h*stride + i*dilation - padding, w*stride + j*dilation - padding, o // m]
 
-    Against the standard convolution: channels do not mix, and there is c_in times less work.
+    Against the standard convolution: channels do not mix, and it does 1/c_in of the work.
 
     Args:
         x: [b, *space, c_in], numbers; b may be 0, or left out.
@@ -38,7 +38,7 @@ def depthwise_conv(
         ValueError: as `conv`, or a kernel that is not [*taps, 1, c_in*m].
 
     Cost:
-        h' * w' * kh * kw * c_in * m multiply-adds an image.
+        h' * w' * kh * kw * c_in * m multiply-adds per image.
 
     Example:
         >>> import jax.numpy as jnp
@@ -46,7 +46,7 @@ def depthwise_conv(
         (1, 5, 5, 6)
 
     Source: Sifre, "Rigid-motion scattering for image classification" (2014).
-    Differs from torch.nn.functional.conv1d, conv2d and conv3d with groups=c_in in layout only.
+    Differs from torch.nn.functional.conv1d, conv2d and conv3d with groups=c_in as `conv` does.
     """
     shaped = kernel.ndim >= 3 and x.ndim >= 2 and x.shape[-1] > 0 and kernel.shape[-2] == 1
     if not shaped or kernel.shape[-1] % x.shape[-1]:
@@ -84,14 +84,14 @@ def depthwise_separable_conv(
         y = pointwise_conv(depthwise_conv(x, depthwise_kernel), pointwise_kernel)
 
     Against the standard convolution: the same receptive field, with kernels that are products
-    depthwise[i, j, 0, c] * pointwise[0, 0, c, o], and about kh * kw times fewer parameters.
+    depthwise[i, j, 0, c] * pointwise[0, 0, c, o], and about 1/(kh * kw) of the parameters.
 
     Args:
         x: [b, *space, c_in], numbers; b may be 0, or left out.
         depthwise_kernel: [*taps, 1, c_in*m], dtype of x.
         pointwise_kernel: [1, 1, c_in*m, c_out] for an image, dtype of x.
         stride, padding, dilation, padding_mode: of the depthwise half, as in `conv`.
-        pointwise_padding: pixels of zeros around what the depthwise half gave.
+        pointwise_padding: pixels of zeros around the output of the depthwise half.
         depthwise_bias: [c_in*m], of the depthwise half; dtype of x.
         bias: [c_out], of the pointwise half; dtype of x.
 
@@ -102,7 +102,7 @@ def depthwise_separable_conv(
         ValueError: as the two halves.
 
     Cost:
-        That of the two halves: h' * w' * c_in * m * (kh * kw + c_out) multiply-adds an image
+        That of the two halves: h' * w' * c_in * m * (kh * kw + c_out) multiply-adds per image
         without pointwise_padding.
 
     Example:

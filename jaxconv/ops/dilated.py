@@ -29,7 +29,7 @@ def dilated_conv(
     Args:
         x: [b, *space, c_in], numbers; b may be 0, or left out.
         kernel: [*taps, c_in/groups, c_out], dtype of x.
-        dilation: pixels between taps, at least 1; an int or one an axis.
+        dilation: pixels between taps, at least 1; an int or one int per axis.
         stride, padding, groups, padding_mode, bias: as in `conv`.
 
     Returns:
@@ -40,7 +40,7 @@ def dilated_conv(
         ValueError: as `conv`.
 
     Cost:
-        h' * w' * kh * kw * c_in/groups * c_out multiply-adds an image, whatever the dilation.
+        h' * w' * kh * kw * c_in/groups * c_out multiply-adds per image, whatever the dilation.
 
     Example:
         >>> import jax.numpy as jnp
@@ -48,8 +48,8 @@ def dilated_conv(
         (1, 3, 3, 32)
 
     Source: Yu and Koltun, "Multi-scale context aggregation by dilated convolutions" (2016).
-    Differs from torch.nn.functional.conv1d, conv2d and conv3d in layout, and in a dilation of 2
-    where none is given.
+    Differs from torch.nn.functional.conv1d, conv2d and conv3d as `conv` does, and in its default
+    dilation of 2.
     """
     return conv(
         x,

@@ -14,10 +14,10 @@ LARGEST = 2**31 - 1  # of an option or a size: XLA counts pixels in 32 bits
 
 
 def per_axis(value: int | Sequence[int], name: str, *, axes: int, minimum: int) -> tuple[int, ...]:
-    """Returns `value` as one int an axis; an int, or a sequence of one, stands for all.
+    """Returns `value` as one int per axis; an int, or a sequence of one, stands for all.
 
     Raises:
-        ValueError: `value` is neither an int nor one int an axis, or one is below `minimum` or
+        ValueError: `value` is neither an int nor one int per axis, or one is below `minimum` or
             2**31 and more.
 
     >>> per_axis(2, "stride", axes=3, minimum=1)
@@ -88,7 +88,10 @@ def transpose_output_size(
 
 
 def receptive_field(field: int, jump: int, *, kernel_size: int, dilation: int = 1) -> int:
-    """Receptive field after a layer, from the `field` and `jump` (input pixels a step) before it.
+    """Receptive field after a layer, from the `field` and the `jump` before it, in image pixels.
+
+    One layer's step of the sum; `jaxconv.models.receptive_field.receptive_field` measures a whole
+    network.
 
     >>> receptive_field(1, 1, kernel_size=3, dilation=2)
     5
@@ -97,7 +100,7 @@ def receptive_field(field: int, jump: int, *, kernel_size: int, dilation: int = 
 
 
 def multiply_adds(output_shape: Sequence[int], kernel_shape: Sequence[int]) -> int:
-    """Multiply-adds of a convolution of one example, those with zero padding counted.
+    """Multiply-adds of a convolution of one example, including those that multiply padding zeros.
 
     Args:
         output_shape: [*space, c_out] of the output.

@@ -1,4 +1,4 @@
-"""Padding: what may be asked for, as (low, high) pixels an axis, and borders that are not zeros."""
+"""Padding: what may be asked for, as (low, high) per axis, and borders that are not zeros."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -12,7 +12,7 @@ from jax import lax
 from jaxconv.ops.geometry import LARGEST, Pair, effective_kernel_size, per_axis
 from jaxconv.ops.xla.types import by_batch
 
-Padding = int | str | Sequence[int | Sequence[int]]  # an int; one an axis; (low, high) an axis
+Padding = int | str | Sequence[int | Sequence[int]]  # an int; one per axis; (low, high) per axis
 MODES = ("zeros", "reflect", "replicate", "circular")
 
 
@@ -30,7 +30,7 @@ def padding_pairs(
     stride of 1, as in PyTorch.
 
     Raises:
-        ValueError: it is none of an int, one int or (low, high) an axis, "same" and "valid"; a
+        ValueError: it is none of an int, one int or (low, high) per axis, "same" and "valid"; a
             negative int; "same" with a stride.
     """
     axes = len(taps)

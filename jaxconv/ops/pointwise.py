@@ -21,13 +21,14 @@ def pointwise_conv(
         y[b, h, w, o] = bias[o] + sum over c of kernel[0, 0, c, o]
             * x[b, h*stride - padding, w*stride - padding, c]
 
-    Against the standard convolution: no view of neighbours, and kh * kw times less work.
+    Against the standard convolution: it reads no neighbours, and does 1/(kh * kw) of the work.
 
     Args:
         x: [b, *space, c_in], numbers; b may be 0, or left out.
-        kernel: [1, 1, c_in, c_out] for an image, one 1 an axis of space, dtype of x.
+        kernel: [1, 1, c_in, c_out] for an image (a 1 for each spatial axis), dtype of x.
         stride: pixels between reads, as in `conv`.
-        padding: pixels at each border, as in `conv`; of zeros they become zeros, or the bias.
+        padding: pixels at each border, as in `conv`. Where they are zeros, the output is 0, or the
+            bias.
         padding_mode: as in `conv`.
         bias: [c_out], dtype of x.
 
@@ -38,7 +39,7 @@ def pointwise_conv(
         ValueError: as `conv`, or a kernel that is not 1x1.
 
     Cost:
-        h' * w' * c_in * c_out multiply-adds an image.
+        h' * w' * c_in * c_out multiply-adds per image.
 
     Example:
         >>> import jax.numpy as jnp
@@ -46,7 +47,7 @@ def pointwise_conv(
         (1, 28, 28, 32)
 
     Source: Lin, Chen and Yan, "Network in network" (2013).
-    Differs from torch.nn.functional.conv1d, conv2d and conv3d in layout only.
+    Differs from torch.nn.functional.conv1d, conv2d and conv3d as `conv` does.
     """
     if kernel.ndim < 3 or set(kernel.shape[:-2]) != {1}:
         raise ValueError(

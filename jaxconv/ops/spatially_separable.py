@@ -18,7 +18,7 @@ def spatially_separable_conv(
     padding_mode: str = "zeros",
     bias: Num[Array, " c_out"] | None = None,
 ) -> Num[Array, "*b_space_out c_out"]:
-    """Convolves along one axis of space after the other: with a column, then with a row.
+    """Convolves along one spatial axis after the other: with a column, then with a row.
 
         y[b, h, w, o] = bias[o]
             + sum over i, j, c, m of column_kernel[i, 0, c, m] * row_kernel[0, j, m, o]
@@ -29,10 +29,10 @@ def spatially_separable_conv(
 
     Args:
         x: [b, *space, c_in], numbers; b may be 0, or left out.
-        *kernels: one for each axis of space, with taps along it alone, dtype of x: for an image
+        *kernels: one for each spatial axis, with taps along it alone, dtype of x: for an image
             the column [kh, 1, c_in, c_mid] and the row [1, kw, c_mid, c_out], which may be given
-            as `column_kernel` and `row_kernel` too. Each takes its axis' stride and padding.
-        stride, padding, padding_mode: as in `conv`, for all together.
+            as `column_kernel` and `row_kernel` too. Each takes the stride and padding of its axis.
+        stride, padding, padding_mode: as in `conv`.
         bias: [c_out], dtype of x.
 
     Returns:
@@ -42,7 +42,7 @@ def spatially_separable_conv(
         ValueError: as `conv`, or kernels that are not a column and a row.
 
     Cost:
-        h' * w * kh * c_in * c_mid + h' * w' * kw * c_mid * c_out multiply-adds an image.
+        h' * w * kh * c_in * c_mid + h' * w' * kw * c_mid * c_out multiply-adds per image.
 
     Example:
         >>> import jax.numpy as jnp

@@ -18,23 +18,26 @@ def conv(
     padding_mode: str = "zeros",
     bias: Num[Array, " c_out"] | None = None,
 ) -> Num[Array, "*b_space_out c_out"]:
-    """Convolution over one, two or three axes of space, with all of PyTorch's options.
+    """Convolution of a signal, an image or a volume, with all of PyTorch's options.
+
+    Of an image:
 
         y[b, h, w, o] = bias[o] + sum over i, j, c of kernel[i, j, c, o]
             * x[b, h*stride + i*dilation - padding, w*stride + j*dilation - padding, c]
 
-    of an image; a signal [b, w, c] has one axis of space, a volume [b, d, h, w, c] three, and the
-    rank of the kernel says which. Pixels outside x are zero. With `groups` > 1, output channel o
-    reads only the c_in/groups input channels of its own group. The kernel is not flipped (deep
-    learning's cross-correlation).
+    A signal [b, w, c] has one spatial axis, a volume [b, d, h, w, c] three, and the rank of the
+    kernel says which. Pixels outside x are zero, unless `padding_mode` says otherwise.
+    With `groups` > 1, output channel o reads only the c_in/groups input channels of its own group.
+    The kernel is not flipped (deep learning's cross-correlation).
 
     Args:
         x: [b, *space, c_in], numbers; b may be 0, or left out.
         kernel: [*taps, c_in/groups, c_out], dtype of x.
-        stride: pixels between reads, at least 1; an int or one an axis, as all below.
-        padding: pixels at each border, at least 0; may exceed the kernel. Also one (low, high) an
-            axis; "valid" (none); "same": an output of the size of x, the odd pixel at the end, for
-            a stride of 1.
+        stride: pixels between reads, at least 1. Like padding and dilation, an int or one int per
+            spatial axis.
+        padding: pixels at each border, at least 0; may exceed the kernel. Also one (low, high)
+            per axis; "valid" (none); "same": an output of the size of x, the odd pixel at the end,
+            for a stride of 1.
         dilation: pixels between taps, at least 1.
         groups: independent channel groups; divides c_in and c_out.
         padding_mode: what the border holds: "zeros"; "reflect", x mirrored at its outermost pixel
@@ -50,7 +53,7 @@ def conv(
         ValueError: a wrong rank, dtype or option, channels that disagree, or an output of size 0.
 
     Cost:
-        h' * w' * kh * kw * c_in/groups * c_out multiply-adds an image.
+        h' * w' * kh * kw * c_in/groups * c_out multiply-adds per image.
 
     Example:
         >>> import jax.numpy as jnp
@@ -60,8 +63,9 @@ def conv(
         (100, 8)
 
     Source: LeCun et al., "Backpropagation applied to handwritten zip code recognition" (1989).
-    Differs from torch.nn.functional.conv1d, conv2d and conv3d in layout only: channels last,
-    kernel [*taps, in, out].
+    Differs from torch.nn.functional.conv1d, conv2d and conv3d in layout (channels last, kernel
+    [*taps, in, out]), in taking (low, high) pairs as padding, and in having padding modes, which
+    are options of PyTorch's modules.
     """
     x, batched = with_batch(x, kernel)
     window = conv_window(

@@ -35,19 +35,20 @@ def transpose_conv(
     <conv(u, kernel), x> == <u, transpose_conv(x, kernel)>.
 
     Args:
-        x: [b, *space, c_in], numbers; b may be 0, or left out. One to three axes of space, by the
+        x: [b, *space, c_in], numbers; b may be 0, or left out. One to three spatial axes, by the
             rank of the kernel.
         kernel: [*taps, c_out/groups, c_in], dtype of x.
-        stride: output pixels between spreads, at least 1; an int or one an axis, as all below.
+        stride: output pixels between spreads, at least 1. Like padding, output_padding and
+            dilation, an int or one int per spatial axis.
         padding: pixels cropped from each border of the output, at least 0; in every form that
             `conv` takes.
-        output_padding: pixels more at the bottom and right, below the larger of stride and
+        output_padding: extra pixels at the end of each axis, fewer than the larger of stride and
             dilation. They choose among the input sizes that one strided convolution maps to the
             same output.
         dilation: pixels between taps, at least 1.
         groups: independent channel groups; divides c_in and c_out.
-        output_size: the sizes of the output in space, instead of output_padding: at most
-            stride - 1 more than without.
+        output_size: the spatial sizes of the output, instead of output_padding: at most
+            stride - 1 larger than without it.
         padding_mode: "zeros" crops; with "reflect", "replicate" and "circular" what is spread into
             the border is added to the pixels that `conv` with that mode reads there. Its limits
             hold for the output: padding below h' for "reflect", up to h' for "circular".
@@ -59,10 +60,10 @@ def transpose_conv(
 
     Raises:
         ValueError: as `conv`, an output_padding that is not below the larger of stride and
-            dilation, or an output_size that cannot be.
+            dilation, or an output_size that these options cannot give.
 
     Cost:
-        h * w * kh * kw * c_in * c_out/groups multiply-adds an image.
+        h * w * kh * kw * c_in * c_out/groups multiply-adds per image.
 
     Example:
         >>> import jax.numpy as jnp
@@ -70,9 +71,9 @@ def transpose_conv(
         (1, 5, 5, 1)
 
     Source: Zeiler et al., "Deconvolutional networks" (2010); the arithmetic of Dumoulin and Visin
-    (2016). Differs from torch.nn.functional.conv_transpose1d, 2d and 3d in layout, and in having
-    padding modes. Differs from jax.lax.conv_transpose, whose padding counts from another origin
-    and which has no groups.
+    (2016). Differs from torch.nn.functional.conv_transpose1d, 2d and 3d in layout, in having
+    padding modes, and in taking "same", "valid" and (low, high) pairs as padding. Differs from
+    jax.lax.conv_transpose, whose padding counts from another origin and which has no groups.
     """
     x, batched = with_batch(x, kernel)
     window = transpose_window(

@@ -31,7 +31,7 @@ class CheckpointError(JaxconvError):
 
 
 class CheckpointDamaged(CheckpointError):
-    """A checkpoint does not hold what was saved."""
+    """A checkpoint does not hold what was saved in it."""
 
 
 def _print(line: str) -> None:
@@ -171,7 +171,7 @@ class Checkpoints:
         Newer ones that are damaged are set aside, and a line says so.
 
         Raises:
-            CheckpointDamaged: all are.
+            CheckpointDamaged: all checkpoints are damaged.
             CheckpointError: as `restore`.
         """
         damaged, tree = {}, None

@@ -23,8 +23,8 @@ Row = dict[str, float]
 
 
 class SaveEvery(NamedTuple):
-    """When to save within an epoch too: after the first call that ends so much later than the last
-    checkpoint. None is never."""
+    """When to save within an epoch: after the first call that ends this much later than the last
+    checkpoint. None is never. With `steps_per_call` of a whole epoch nothing falls within one."""
 
     steps: int | None = None
     minutes: float | None = None
@@ -92,14 +92,14 @@ def predict(
 
 
 class Progress(NamedTuple):
-    """How far training is; with a checkpoint of it, it goes on exactly."""
+    """How far training is. A checkpoint of it is enough to resume exactly."""
 
     state: TrainState
     tally: Tally  # over the steps of the epoch under way
 
 
 def go_on(state: TrainState, checkpoints: Checkpoints) -> Progress:
-    """The progress in the latest checkpoint; `state`, which is fresh, where there is none."""
+    """Where to resume: the progress in the latest checkpoint, or `state`, fresh, without one."""
     fresh = Progress(state, empty_tally())
     saved = checkpoints.restore_latest(fresh)
     return fresh if saved is None else jax.device_put(saved)
@@ -156,9 +156,9 @@ def fit(
     Args:
         progress: from `go_on`; its arrays are donated.
         on_row: gets the metrics of each epoch, to be kept before its checkpoint is written.
-        on_saved: gets them after that, to be shown: what it does can cost no epoch.
-        should_stop: asked after every call; True saves and raises `Interrupted`.
-        agree: makes one wish of those of several processes.
+        on_saved: gets them after that, to show them: if it fails, no epoch is lost.
+        should_stop: asked after every call of the epoch; True saves and raises `Interrupted`.
+        agree: turns this process's `Wish` into the one that all processes act on, the highest.
 
     Raises:
         Interrupted: stopped on request, saved.

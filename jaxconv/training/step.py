@@ -68,7 +68,8 @@ def make_train_step(
 
     Args:
         model: a linen classifier, `model.apply(variables, images, train=...)` -> logits [b, k]. If
-            its `__call__` takes `mask`, it gets the batch's: padding stays out of its statistics.
+            its `__call__` takes `mask`, the step passes the batch's, so padding stays out of its
+            statistics.
         tx: the optimizer.
         augment: (keys [b], images [b, h, w, c]) -> float images; traced into the step.
         mix: (key, batch) -> batch, of what `augment` has made; of `make_mix`.
@@ -76,8 +77,8 @@ def make_train_step(
 
     A batch has `image` [b, h, w, c], `label` [b] and `mask` [b]; it may have `key` [b], a typed key
     for each example's augmentation (or what else `augment` takes), else they come from the step's
-    key. That is `key` folded with `state.step`: the same `key` serves a whole run, and going on
-    equals never having stopped.
+    key. That is `key` folded with `state.step`: use one `key` for a whole run; a resumed run then
+    equals an uninterrupted one.
 
     `metrics` are sums over the examples: `loss_sum`, `correct`, `count`.
     """

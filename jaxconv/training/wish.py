@@ -1,4 +1,4 @@
-"""What a process may want of `fit`, for the processes that train as one to agree on."""
+"""What a process may ask of `fit`; processes that train together agree on one wish."""
 
 import enum
 

@@ -1,5 +1,6 @@
 /** What the page carries, decoded when it is first asked for. */
 
+import adjointText from "base64:adjoint";
 import drawingsText from "base64:drawings";
 import gridText from "base64:grid";
 import lineText from "base64:line";
@@ -24,9 +25,9 @@ export const DRAWN = 10;
 /** RGB bytes, [32, 32, 3]. */
 export const drawing = (index: number): Uint8Array => drawings().subarray(3072 * index, 3072 * (index + 1));
 
-/** The stored PyTorch cases, in three files. */
+/** The stored PyTorch cases, in four files. */
 export const cases = once(async (): Promise<StoredCase[]> => {
-  const files = [[gridText, "grid"], [modesText, "modes"], [lineText, "line"]] as const;
+  const files = [[gridText, "grid"], [modesText, "modes"], [lineText, "line"], [adjointText, "adjoint"]] as const;
   const read = await Promise.all(files.map(([text, seed]) => readCases(decode(text), seed)));
   return read.flat();
 });

@@ -42,13 +42,8 @@ export interface ConvAxisOptions {
   readonly mode: PaddingMode;
 }
 
-export interface TransposeAxisOptions {
-  readonly size: number;
-  readonly kernel: number;
-  readonly stride: number;
-  readonly padding: number;
+export interface TransposeAxisOptions extends ConvAxisOptions {
   readonly outputPadding: number;
-  readonly dilation: number;
 }
 
 export function effectiveKernel(kernel: number, dilation: number): number {
@@ -62,9 +57,9 @@ export function convSize(o: Omit<ConvAxisOptions, "mode">): number {
 }
 
 /** Output size of a transposed convolution; 0 or less where the padding crops it all. */
-export function transposeSize(o: TransposeAxisOptions): number {
+export function transposeSize(o: Omit<TransposeAxisOptions, "mode">): number {
   const painted = (o.size - 1) * o.stride + effectiveKernel(o.kernel, o.dilation);
-  return painted - 2 * o.padding + o.outputPadding;
+  return painted - o.low - o.high + o.outputPadding;
 }
 
 export function convAxis(o: ConvAxisOptions): Axis {
@@ -81,27 +76,34 @@ export function convAxis(o: ConvAxisOptions): Axis {
   return { size: o.size, taps: o.kernel, outputs, line, reads };
 }
 
-/** The turned kernel slides, a step of 1 at a time, over the stretched input. */
+/**
+ * The turned kernel slides, a step of 1 at a time, over the stretched input. Zeros crop the border
+ * of what it writes. Every other mode adds each place of the border to the output whose value the
+ * convolution with that mode reads there, so that the two remain adjoint.
+ */
 export function transposeAxis(o: TransposeAxisOptions): Axis {
   const outputs = transposeSize(o);
   const reach = effectiveKernel(o.kernel, o.dilation);
-  const low = reach - 1 - o.padding; // negative: padding has cropped pixels away
-  const line: Place[] = range(outputs + reach - 1).map((place) => {
+  const [before, after] = o.mode === "zeros" ? [0, 0] : [o.low, o.high];
+  const low = reach - 1 - o.low + before; // negative: padding has cropped pixels away
+  const line: Place[] = range(before + outputs + after + reach - 1).map((place) => {
     const along = place - low;
     if (along < 0 || along > (o.size - 1) * o.stride) return { kind: "padding", at: null };
     return along % o.stride ? { kind: "hole", at: null } : { kind: "pixel", at: along / o.stride };
   });
-  const reads = range(outputs).map((output) =>
+  const written = (output: number): Read[] =>
     range(o.kernel).map((step) => ({
       tap: o.kernel - 1 - step,
-      place: output + step * o.dilation,
-    })),
-  );
+      place: before + output + step * o.dilation,
+    }));
+  const reads = range(outputs).map(written);
+  for (const outside of [...range(before).map((n) => n - before), ...range(after).map((n) => n + outputs)])
+    reads[source(outside, outputs, o.mode)!].push(...written(outside));
   return { size: o.size, taps: o.kernel, outputs, line, reads };
 }
 
 /** Which pixel lies at `index`, which may be outside; null for a zero. */
-function source(index: number, size: number, mode: PaddingMode): number | null {
+export function source(index: number, size: number, mode: PaddingMode): number | null {
   if (index >= 0 && index < size) return index;
   switch (mode) {
     case "zeros":

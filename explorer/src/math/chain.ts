@@ -68,7 +68,7 @@ export function chainRows(chain: Chain): { rows: ChainRow[]; problem: string | n
       const text = next < 1 ? `leaves nothing of ${size} pixels` : "would make more than 512 pixels";
       return { rows, problem: `Layer ${rows.length + 1} ${text}.` };
     }
-    const axis = grows ? transposeAxis(options) : convAxis({ ...options, mode: "zeros" });
+    const axis = (grows ? transposeAxis : convAxis)({ ...options, mode: "zeros" });
     const places = grows ? size * size : next * next;
     const alone = layer.kind === "depthwise";
     const weights = layer.kernel ** 2 * channels * (alone ? 1 : layer.features);

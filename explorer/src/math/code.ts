@@ -1,6 +1,6 @@
 /** The very case as code to copy, or why a library cannot say it. */
 
-import type { Options, Step } from "./options";
+import { beyondTorch, type Options, type Step } from "./options";
 import { kernelShape, type Pair } from "./stage";
 
 export interface Snippet {
@@ -67,6 +67,8 @@ class Writer {
 }
 
 function torch(c: Case): Snippet {
+  const beyond = beyondTorch(c.options);
+  if (beyond) return { name: "PyTorch", code: null, note: beyond };
   const w = new Writer(c);
   const d = w.oneD ? 1 : 2;
   const layers = c.steps.map((step) => {
@@ -124,14 +126,14 @@ function jaxconvArgs(w: Writer): string {
     list.push(["dilation", w.pair(first.options.dilation), has("dilated") ? "2" : "1"]);
   if (has("standard", "transpose")) list.push(["groups", `${o.groups}`, "1"]);
   if (has("depthwise_separable")) list.push(["pointwise_padding", w.pair(o.pointwisePadding), "0"]);
-  if (!has("transpose")) list.push(["padding_mode", `"${o.mode}"`, '"zeros"']);
+  list.push(["padding_mode", `"${o.mode}"`, '"zeros"']);
   return args(list);
 }
 
 function jaxconvFunction(c: Case): Snippet {
   const w = new Writer(c);
   const name = FUNCTION[c.options.variant];
-  const names = { depthwise_separable: ["depthwise", "pointwise"], spatially_separable: ["column", "row"] };
+  const names = { depthwise_separable: ["depthwise", "pointwise"], spatially_separable: w.oneD ? ["row"] : ["column", "row"] };
   const kernels = names[c.options.variant as keyof typeof names] ?? ["kernel"];
   const lines = ["import jax.numpy as jnp", `from jaxconv import ${name}`, ""];
   lines.push(
@@ -201,6 +203,8 @@ function flax(c: Case): Snippet {
   const w = new Writer(c);
   if (c.steps[0].kind === "transpose" && c.options.groups > 1)
     return { name, code: null, note: "flax.linen.ConvTranspose has no groups." };
+  if (c.steps[0].kind === "transpose" && c.options.mode !== "zeros")
+    return { name, code: null, note: `flax.linen.ConvTranspose has no padding mode “${c.options.mode}” that is the adjoint of Conv's.` };
   const lines = ["import jax", "import jax.numpy as jnp", "from flax import linen as nn", ""];
   const calls: string[] = [];
   const modes = { reflect: "reflect", replicate: "edge", circular: "wrap", zeros: "" };
@@ -242,8 +246,9 @@ function flax(c: Case): Snippet {
 function turnedPadding(step: Step): [Pair, Pair] {
   const { kernel, dilation, padding, outputPadding } = step.options;
   const each = (axis: 0 | 1): Pair => {
-    const low = dilation[axis] * (kernel[axis] - 1) - padding[axis][0];
-    return [low, low + outputPadding[axis]];
+    const reach = dilation[axis] * (kernel[axis] - 1);
+    const [low, high] = padding[axis];
+    return [reach - low, reach - high + outputPadding[axis]];
   };
   return [each(0), each(1)];
 }
@@ -321,11 +326,12 @@ export function animateCommand(o: Options, steps: readonly Step[]): { command: s
     return no("The films have no multiplier and no pointwise_padding.");
   if (o.variant === "spatially_separable" && o.middle !== o.features)
     return no("The films keep as many channels between the steps as come out.");
-  const variant = o.variant === "depthwise" ? "standard" : o.variant;
+  const one = o.variant === "depthwise" || (o.variant === "spatially_separable" && o.dims === 1);
+  const variant = one ? "standard" : o.variant;
   const pair = ([a, b]: Pair) => (a === b ? `${a}` : `${a},${b}`);
   const flat = (value: Pair, still: number): Pair => (o.dims === 1 ? [still, value[1]] : value);
   const sums: Pair =
-    o.variant === "spatially_separable"
+    variant === "spatially_separable"
       ? [padding[0][0], steps[1].options.padding[1][0]]
       : [padding[0][0], padding[1][0]];
   // The command's own sizes change from variant to variant: ours are always said.

@@ -13,12 +13,12 @@ export function sizeFormula(step: Step, axis: 0 | 1): Formula {
   const { size, outputs } = step.axes[axis];
   const [k, s, d] = [kernel[axis], stride[axis], dilation[axis]];
   const [low, high] = padding[axis];
+  const pad = low === high ? `2·${low}` : `${low} + ${high}`;
   if (step.kind === "transpose")
     return {
       general: "(size − 1)·stride − 2·padding + dilation·(kernel − 1) + output_padding + 1",
-      filled: `(${size} − 1)·${s} − 2·${low} + ${d}·(${k} − 1) + ${outputPadding[axis]} + 1 = ${outputs}`,
+      filled: `(${size} − 1)·${s} − ${low === high ? pad : `(${pad})`} + ${d}·(${k} − 1) + ${outputPadding[axis]} + 1 = ${outputs}`,
     };
-  const pad = low === high ? `2·${low}` : `${low} + ${high}`;
   const inner = size + low + high - effectiveKernel(k, d);
   return {
     general: "⌊(size + 2·padding − dilation·(kernel − 1) − 1) / stride⌋ + 1",

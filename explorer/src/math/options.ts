@@ -1,4 +1,4 @@
-/** The options of the six convolutions as a person sets them, and what PyTorch refuses of them. */
+/** The options of the convolutions as a person sets them, and which of them are refused. */
 
 import {
   convAxis,
@@ -100,6 +100,8 @@ export const DEFAULTS: Record<Variant, Options> = {
 export interface Problem {
   readonly field: Field;
   readonly text: string;
+  /** Only this page refuses it: PyTorch and jaxconv have no such limit. */
+  readonly limit?: true;
 }
 
 /** One step of a variant: a stage with the options that made it, as the formulas show them. */
@@ -122,6 +124,8 @@ export interface Plan {
   /** Empty where something is refused. */
   readonly steps: readonly Step[];
   readonly problems: readonly Problem[];
+  /** What PyTorch would refuse and jaxconv computes; null where PyTorch takes it, too. */
+  readonly beyond: string | null;
 }
 
 interface Layer {
@@ -144,21 +148,17 @@ interface Layer {
 export function plan(options: Options, { anySize = false } = {}): Plan {
   const o = normalise(options);
   const problems = wrongNumbers(o, anySize);
-  if (problems.length) return { steps: [], problems };
-  if (o.variant === "spatially_separable" && o.dims === 1) {
-    const text = "A column and a row need two axes: in 1-D there is nothing to separate.";
-    return { steps: [], problems: [{ field: "variant", text }] };
-  }
+  if (problems.length) return { steps: [], problems, beyond: null };
   const steps: Step[] = [];
   let size = o.size;
   for (const layer of layers(o)) {
     const found = refusals(layer, size, o.dims);
-    if (found.length) return { steps: [], problems: found };
+    if (found.length) return { steps: [], problems: found, beyond: null };
     const step = build(layer, size);
     steps.push(step);
     size = [step.axes[0].outputs, step.axes[1].outputs];
   }
-  return { steps, problems: [] };
+  return { steps, problems: [], beyond: beyondTorch(o) };
 }
 
 /** In 1-D the vertical axis is one pixel that nothing touches; a pointwise kernel is 1x1. */
@@ -176,6 +176,7 @@ export function normalise(o: Options): Options {
     outputPadding: has("outputPadding") ? flat(o.outputPadding, 0) : [0, 0],
     pointwisePadding: has("pointwisePadding") ? flat(o.pointwisePadding, 0) : [0, 0],
     features: o.variant === "depthwise" ? o.channels * o.multiplier : o.features,
+    middle: o.dims === 1 ? o.features : o.middle,
     groups: o.variant === "depthwise" ? o.channels : has("groups") ? o.groups : 1,
   };
 }
@@ -205,6 +206,7 @@ function layers(o: Options): Layer[] {
         axis === 0 ? [value[0], still] : [still, value[1]];
       const padding = (axis: 0 | 1) =>
         typeof o.padding === "string" ? o.padding : part(axis, o.padding, valid[0]);
+      if (o.dims === 1) return [base]; // one axis, so one factor
       return [
         {
           ...base, title: "Column", kernel: part(0, o.kernel, 1), stride: part(0, o.stride, 1),
@@ -236,12 +238,24 @@ function wrongNumbers(o: Options, anySize: boolean): Problem[] {
     else if (numbers.some((n) => n < least))
       problems.push({ field, text: `${name} must be at least ${least}.` });
     else if (numbers.some((n) => n > most))
-      problems.push({ field, text: `This page draws ${name} up to ${most}.` });
+      problems.push({ field, text: `This page draws ${name} up to ${most}.`, limit: true });
   }
   return problems;
 }
 
-/** What PyTorch refuses, in plain words. */
+/** What jaxconv takes and PyTorch refuses, in plain words. */
+export function beyondTorch(o: Options): string | null {
+  if (o.variant !== "transpose") return null;
+  const layer = `PyTorch's ConvTranspose${o.dims}d`;
+  const adds =
+    "jaxconv adds what falls into the border to the pixels that a convolution with this mode reads there, so the two stay adjoint.";
+  if (o.mode !== "zeros") return `${layer} refuses padding_mode “${o.mode}”; ${adds}`;
+  if (typeof o.padding === "string")
+    return `${layer} refuses padding “${o.padding}”; jaxconv crops what a convolution with it pads.`;
+  return null;
+}
+
+/** What PyTorch and jaxconv both refuse, in plain words. */
 function refusals(layer: Layer, size: Pair, dims: 1 | 2): Problem[] {
   const problems: Problem[] = [];
   const refuse = (field: Field, text: string) => problems.push({ field, text });
@@ -252,10 +266,6 @@ function refusals(layer: Layer, size: Pair, dims: 1 | 2): Problem[] {
   if (features % groups)
     refuse("groups", `groups must divide the channels out: ${features} is no multiple of ${groups}.`);
   if (layer.kind === "transpose") {
-    if (layer.mode !== "zeros")
-      refuse("mode", "A transposed convolution pads with zeros only: its padding crops the output.");
-    if (typeof layer.padding === "string")
-      refuse("padding", `A transposed convolution takes numbers, not “${layer.padding}”.`);
     for (const axis of axes) {
       const extra = layer.outputPadding[axis];
       const most = Math.max(layer.stride[axis], layer.dilation[axis]);
@@ -274,33 +284,30 @@ function refusals(layer: Layer, size: Pair, dims: 1 | 2): Problem[] {
   const pads = paddingPairs(layer);
   for (const axis of axes) {
     const [low, high] = pads[axis];
-    const most = Math.max(low, high);
-    if (layer.mode === "reflect" && most >= size[axis])
-      refuse(layer.paddingField, `Reflecting ${most} needs more than ${most} pixels; there are ${size[axis]}.`);
-    if (layer.mode === "circular" && most > size[axis])
-      refuse(layer.paddingField, `Wrapping ${most} around needs ${most} pixels; there are ${size[axis]}.`);
-  }
-  if (problems.length) return problems;
-  for (const axis of axes) {
-    const [low, high] = pads[axis];
     const common = {
       size: size[axis], kernel: layer.kernel[axis], stride: layer.stride[axis],
-      dilation: layer.dilation[axis],
+      dilation: layer.dilation[axis], low, high,
     };
     const reach = effectiveKernel(common.kernel, common.dilation);
-    if (layer.kind === "conv" && convSize({ ...common, low, high }) < 1) {
+    if (layer.kind === "conv" && convSize(common) < 1) {
       refuse("kernel", `The kernel spans ${reach} pixels, the padded input has ${size[axis] + low + high}.`);
       break;
     }
+    // The side whose border is made of its own pixels: of a transposed convolution, the output.
+    let side = size[axis];
     if (layer.kind === "transpose") {
-      const left = transposeSize({
-        ...common, padding: low, outputPadding: layer.outputPadding[axis],
-      });
-      if (left < 1) {
-        refuse("padding", `padding crops the whole output away: ${left} pixels would be left.`);
+      side = transposeSize({ ...common, outputPadding: layer.outputPadding[axis] });
+      if (side < 1) {
+        refuse("padding", `padding crops the whole output away: ${side} pixels would be left.`);
         break;
       }
     }
+    const most = Math.max(low, high);
+    if (layer.mode === "reflect" && most >= side)
+      refuse(layer.paddingField, `Reflecting ${most} needs more than ${most} pixels; there are ${side}.`);
+    if (layer.mode === "circular" && most > side)
+      refuse(layer.paddingField, `Wrapping ${most} around needs ${most} pixels; there are ${side}.`);
+    if (problems.length) break;
   }
   return problems;
 }
@@ -318,12 +325,14 @@ function paddingPairs(layer: Layer): [Pair, Pair] {
 function build(layer: Layer, size: Pair): Step {
   const padding = paddingPairs(layer);
   const axis = (a: 0 | 1) => {
+    const [low, high] = padding[a];
     const common = {
       size: size[a], kernel: layer.kernel[a], stride: layer.stride[a], dilation: layer.dilation[a],
+      low, high, mode: layer.mode,
     };
     return layer.kind === "conv"
-      ? convAxis({ ...common, low: padding[a][0], high: padding[a][1], mode: layer.mode })
-      : transposeAxis({ ...common, padding: padding[a][0], outputPadding: layer.outputPadding[a] });
+      ? convAxis(common)
+      : transposeAxis({ ...common, outputPadding: layer.outputPadding[a] });
   };
   return {
     kind: layer.kind, axes: [axis(0), axis(1)], channels: layer.channels,

@@ -61,9 +61,11 @@ export function caseOptions(stored: StoredCase): Options {
   const [first, second = first] = stored.kernels;
   const channels = stored.x[3];
   const groups = (stored.options.groups as number | undefined) ?? 1;
+  // One kernel is one factor: then there is one axis of space, the last.
+  const line = variant === "spatially_separable" && stored.kernels.length === 1;
   return {
     ...DEFAULTS[variant],
-    dims: 2,
+    dims: line ? 1 : 2,
     size: [stored.x[1], stored.x[2]],
     kernel: [Math.max(first[0], second[0]), Math.max(first[1], second[1])],
     stride: pair("stride", 1),

@@ -26,7 +26,7 @@ export function search(from: number, to: number): Found[] {
           if (convSize({ ...common, low: padding, high: padding }) === to)
             found.push({ kind: "conv", kernel, stride, padding, dilation, outputPadding: 0 });
           for (const outputPadding of upTo(0, Math.max(stride, dilation) - 1))
-            if (transposeSize({ ...common, padding, outputPadding }) === to)
+            if (transposeSize({ ...common, low: padding, high: padding, outputPadding }) === to)
               found.push({ kind: "transpose", kernel, stride, padding, dilation, outputPadding });
         }
       }

@@ -8,6 +8,9 @@ import { NetworkView } from "./NetworkView";
 import { ProofView } from "./ProofView";
 import { set, state, theme, unread } from "./store";
 
+/** The site that this copy of the page is part of, where it is part of one. */
+const SITE = document.querySelector<HTMLMetaElement>('meta[name="site"]')?.content;
+
 const TABS: Record<Tab, string> = {
   explore: "Explore",
   chain: "Chain",
@@ -26,7 +29,10 @@ export function App() {
       <header class="top">
         <div>
           <h1>Convolutions, number by number</h1>
-          <p class="lead">Point at a number to see what it is made of. Change any option, any number.</p>
+          <p class="lead">
+            Point at a number to see what it is made of. Change any option, any number.
+            {SITE && <> <a href={SITE}>Back to the documentation</a></>}
+          </p>
         </div>
         <nav aria-label="Parts of the page" class="tabs">
           {(Object.keys(TABS) as Tab[]).map((key) => (
@@ -39,7 +45,7 @@ export function App() {
       </header>
       {unread.value.length > 0 && (
         <p class="unread" role="status">
-          This link has parts that the page cannot read, and left out: <code>{unread.value.join(", ")}</code>{" "}
+          The page left out parts of this link that it cannot read: <code>{unread.value.join(", ")}</code>{" "}
           <button type="button" class="plain" onClick={() => (unread.value = [])}>Close</button>
         </p>
       )}
@@ -50,7 +56,7 @@ export function App() {
         {tab === "proof" && <ProofView />}
       </main>
       <footer>
-        Made by <b>jaxconv</b>, whose convolutions compute these same numbers in JAX. Everything here runs in this file; nothing is sent.
+        Made by <b>jaxconv</b>, whose convolutions compute these same numbers in JAX. Everything runs in this one file; nothing is sent.
       </footer>
     </>
   );

@@ -23,8 +23,8 @@ export function ChainView() {
     <section class="chain" aria-labelledby="chain-title">
       <h2 id="chain-title">What does a stack of layers see?</h2>
       <p>
-        One number of the last map depends on a patch of the image: its <b>receptive field</b>. The <b>jump</b> is how many image pixels
-        lie between neighbours of a map. Each layer adds <i>jump · (effective kernel − 1)</i> to the field and multiplies the jump by its
+        One number of the last map depends on a patch of the image: its <b>receptive field</b>. The <b>jump</b> is the distance, in
+        image pixels, between the centres of two neighbours of a map. Each layer adds <i>jump · (effective kernel − 1)</i> to the field and multiplies the jump by its
         stride.
       </p>
       <div class="choices" role="group" aria-label="Stacks to start from">

@@ -19,9 +19,9 @@ export const VARIANT_NAMES: Record<Variant, string> = {
 };
 
 const HELP: Partial<Record<Field, string>> = {
-  outputPadding: "rows and columns more",
+  outputPadding: "extra rows and columns",
   pointwisePadding: "of the 1×1 half",
-  multiplier: "kernels a channel",
+  multiplier: "kernels per channel",
   middle: "between the steps",
 };
 
@@ -42,7 +42,7 @@ export function VariantPicker() {
 export function Controls() {
   const { options } = state.value;
   const fields = FIELDS_OF[options.variant];
-  const has = (field: Field) => fields.includes(field);
+  const has = (field: Field) => fields.includes(field) && !(field === "middle" && options.dims === 1);
   const pairs = (["size", "kernel", "stride", "padding", "dilation", "outputPadding", "pointwisePadding"] as const).filter(has);
   const counts = (["channels", "multiplier", "middle", "features"] as const).filter(has);
   return (
@@ -51,10 +51,10 @@ export function Controls() {
         <Choice name="dims" value={String(options.dims)} values={[["2", "2-D"], ["1", "1-D"]]} onPick={(value) => setOptions({ dims: value === "1" ? 1 : 2 })} />
       </Row>
       {pairs.map((field) => (
-        <PairField key={field} field={field} help={options.variant === "transpose" && field === "padding" ? "crops the output" : HELP[field]} />
+        <PairField key={field} field={field} help={options.variant === "transpose" && field === "padding" && options.mode === "zeros" ? "crops the output" : HELP[field]} />
       ))}
-      {has("mode") && options.variant !== "transpose" && (
-        <Row label="padding_mode" problem={problem("mode")}>
+      {has("mode") && (
+        <Row label="padding_mode" help={options.variant === "transpose" && options.mode !== "zeros" ? "folds the border in" : undefined} problem={problem("mode")}>
           <select aria-label="padding_mode" value={options.mode} onChange={(event) => setOptions({ mode: event.currentTarget.value as Options["mode"] })}>
             {PADDING_MODES.map((mode) => <option key={mode} value={mode}>{mode}</option>)}
           </select>
@@ -101,7 +101,7 @@ function PairField({ field, help }: { field: "size" | "kernel" | "stride" | "pad
   const value = options[field];
   const name = NAMES[field];
   const least = /adding/.test(field) ? 0 : 1;
-  const words = field === "padding" && options.variant !== "transpose";
+  const words = field === "padding";
   const chosen = typeof value === "string" ? value : "number";
   const pair: Pair = typeof value === "string" ? [0, 0] : value;
   const put = (next: Pair) => setOptions({ [field]: next } as Partial<Options>);

@@ -7,7 +7,7 @@ import { inputIndex } from "../math/stage";
 import { MapGrid } from "./Maps";
 import { Grid } from "./Grid";
 import { look, spotOf } from "./spot";
-import { number } from "./text";
+import { factor, number } from "./text";
 
 export function Explanation({ result }: { result: Result }) {
   const spot = spotOf(result);
@@ -68,7 +68,9 @@ function Made({ result, spot, sum }: { result: Result; spot: Spot; sum: number }
     <ol class="made">
       <li><b>{three(sum)}</b> is the convolution's sum</li>
       <li><b>{three(Math.max(sum, 0))}</b> after ReLU{sum < 0 && ", which keeps nothing below zero"}</li>
-      <li><b>{three(Math.max(sum, 0) * a + b)}</b> after BatchNorm: · {three(a)} {signed(b)}</li>
+      <li>
+        <b>{three(Math.max(sum, 0) * a + b)}</b> after BatchNorm: {three(Math.max(sum, 0))} · {factor(Math.round(a * 1000) / 1000)} {signed(b)}
+      </li>
       {residual !== null && (
         <li>
           <b>{three(Math.max(sum, 0) * a + b + residual)}</b> with the block's input, {three(residual)}, added{" "}
@@ -136,7 +138,7 @@ function Head({ result, channel }: { result: Result; channel: number }) {
   return (
     <div class="head">
       <h3>From here to the classes</h3>
-      <p>The mean of this map is {three(result.pooled[channel])}. Times a weight for each class it enters the logits:</p>
+      <p>The mean of this map is {three(result.pooled[channel])}. Multiplied by a weight for each class, it is added to that class's logit:</p>
       <ul>
         {names.map((name, k) => {
           const weight = result.head[channel * names.length + k];

@@ -21,6 +21,7 @@ export function Explore() {
         <div class="stage">
           <Headline />
           {refused.value && <Refused />}
+          {planned.value.beyond && <p class="beyond" role="status">{planned.value.beyond}</p>}
           <div id="picture" class={`picture${refused.value ? " stale" : ""}`}>
             {state.value.options.variant === "transpose" ? <TransposeView /> : <Steps />}
           </div>
@@ -50,11 +51,11 @@ function Steps() {
 }
 
 function Refused() {
+  const { problems } = planned.value;
   return (
     <p class="refusal" role="status">
-      <b>PyTorch and jaxconv refuse this.</b>{" "}
-      {planned.value.problems.map((p) => `${NAMES[p.field]}: ${p.text}`).join(" ")} The picture still shows the last case that
-      fits.
+      <b>{problems.every((p) => p.limit) ? "This page doesn't draw this." : "PyTorch and jaxconv refuse this."}</b>{" "}
+      {problems.map((p) => `${NAMES[p.field]}: ${p.text}`).join(" ")} The picture still shows the last case that fits.
     </p>
   );
 }
@@ -91,7 +92,9 @@ function Legend() {
   const items: [string, string][] = [
     ["window", "under the kernel, with its weight"],
     ["padding", "padding"],
-    ...(transposed ? ([["hole", "zero put between"], ["cropped", "cropped away"]] as [string, string][]) : []),
+    ...(transposed
+      ? ([["hole", "zero put between"], ["cropped", state.value.options.mode === "zeros" ? "cropped away" : "folded in"]] as [string, string][])
+      : []),
     ["chosen", "chosen"],
     ["reach", "reached"],
   ];

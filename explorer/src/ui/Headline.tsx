@@ -6,11 +6,11 @@ import { by, count, plural } from "./text";
 
 const STORIES = {
   standard: "Each kernel is as deep as its group of channels, and makes one channel.",
-  pointwise: "A kernel of one pixel mixes the channels. No number learns of its neighbours.",
-  depthwise: "Each channel has kernels of its own. Channels never mix.",
+  pointwise: "A kernel of one pixel mixes the channels. No output depends on a neighbouring pixel.",
+  depthwise: "Each channel has its own kernels. Channels never mix.",
   depthwise_separable: "First each channel is filtered alone, then 1×1 kernels mix the results.",
   dilated: "The weights move apart, and the holes between them cost nothing.",
-  spatially_separable: "A column first, then a row over its result: together they cover the square.",
+  spatially_separable: "A column first, then a row over its result: together they cover the square. In 1-D the row is all there is.",
   transpose: "The transpose of a convolution: it grows the map that a convolution would shrink.",
 };
 

@@ -45,9 +45,10 @@ export function ProofView() {
     <section class="proof" aria-labelledby="proof-title">
       <h2 id="proof-title">Does this page compute what PyTorch computes?</h2>
       <p>
-        The page carries what PyTorch answered, in double precision, to a few hundred cases: every variant, rectangular options, groups,
-        padding modes, one and two axes, output padding. They are the files that the tests of jaxconv read. Each case holds the outputs
-        and the gradients with respect to input and weights, which are what the reverse views show: which outputs a number reaches.
+        The page carries what PyTorch computed, in double precision, for a few hundred cases: every variant, rectangular options, groups,
+        padding modes, one and two axes, output padding. Where PyTorch's transposed convolution refuses a padding mode, the case holds
+        the gradient of its convolution with that mode, which is the same thing. Each case has the outputs and the gradients with
+        respect to input and weights, which are what the reverse views show: which outputs a number reaches.
       </p>
       <p class="buttons">
         <button type="button" class="primary" disabled={running} onClick={() => void start()}>

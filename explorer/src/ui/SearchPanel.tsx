@@ -30,7 +30,7 @@ function Results({ title, found, from }: { title: string; found: Found[]; from: 
   return (
     <section>
       <h3>{title} <small>{found.length} ways</small></h3>
-      {found.length === 0 && <p class="quiet">None: {title === "Convolution" ? "a convolution without wide padding only keeps or shrinks a map." : "a transposed one only keeps or grows it, but for what padding crops."}</p>}
+      {found.length === 0 && <p class="quiet">None: {title === "Convolution" ? "without wide padding a convolution keeps or shrinks a map." : "a transposed one keeps or enlarges it, unless padding crops it."}</p>}
       <ol>
         {found.slice(0, 8).map((each) => (
           <li key={JSON.stringify(each)}>

@@ -258,20 +258,24 @@ function Products({ step, index, cell }: { step: Step; index: number; cell: numb
     return own.length ? own.reduce((sum, link) => sum + link.x * link.weight, 0) : null;
   });
   const slice = (channel: number) => {
-    const values = new Map(
-      products.filter((link) => link.channel === channel).map((link) => [link.tap.join(), link]),
-    );
+    // A tap is used more than once where a folded border adds to the same output.
+    const values = new Map<string, { product: number; input: boolean }>();
+    for (const link of products.filter((each) => each.channel === channel)) {
+      const before = values.get(link.tap.join());
+      values.set(link.tap.join(), {
+        product: (before?.product ?? 0) + link.x * link.weight, input: Boolean(before?.input || link.input),
+      });
+    }
     return (
       <>
         <Grid
           label={`Products, channel ${channel + 1}`} tone="product" rows={kh} cols={kw} cell={cell}
           value={(row, col) => {
-            const link = values.get(`${row},${col}`);
-            return link ? link.x * link.weight : 0;
+            return values.get(`${row},${col}`)?.product ?? 0;
           }}
           kind={(row, col) => {
-            const link = values.get(`${row},${col}`);
-            return !link ? "empty" : link.input ? "pixel" : "padding";
+            const found = values.get(`${row},${col}`);
+            return !found ? "empty" : found.input ? "pixel" : "padding";
           }}
           version={products}
         />

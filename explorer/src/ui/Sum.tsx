@@ -104,7 +104,7 @@ function Reached({ step, target, links }: { step: number; target: Target; links:
         {target.kind === "weight"
           ? `This weight is used ${plural(links.length, "time")}, in ${plural(outputs, "output")}: the same number wherever the kernel lies.`
           : `This number enters ${plural(outputs, "output")}, in ${plural(links.length, "product")}.`}
-        {links.length === 0 && " Nothing reads it: the stride leaps over it."}
+        {links.length === 0 && " The stride skips it, so no output reads it."}
       </p>
       {editable && (
         <label class="change">

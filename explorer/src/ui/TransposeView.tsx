@@ -1,7 +1,7 @@
 /** Both ways to say what a transposed convolution computes, on the same numbers, side by side. */
 
 import { useMemo } from "preact/hooks";
-import { range, transposeAxis, transposeSize, convSize } from "../math/axis";
+import { range, source, transposeAxis, transposeSize, convSize } from "../math/axis";
 import type { Target } from "../math/links";
 import type { Step } from "../math/options";
 import { inputIndex, run, type Stage } from "../math/stage";
@@ -29,7 +29,7 @@ export function TransposeView() {
         <p>
           Every input number paints the kernel, times itself, into the output,{" "}
           {apart(step, dims)} apart. Where paint overlaps, it adds up.{" "}
-          {crops(step) && "Padding then crops the striped border away. "}
+          {crops(step) && border(step)}
           {extra(step) && "Output padding adds the last rows and columns."}
         </p>
         <div class="step loose">
@@ -39,7 +39,7 @@ export function TransposeView() {
             ))}
           </Column>
           <Kernels step={step} index={0} kernel={weights[0]} cell={small} marks={marks} />
-          <Column name="Painted" size={`${by([canvas.axes[0].outputs, canvas.axes[1].outputs], dims)}, cropped to ${out}`} flow="down">
+          <Column name="Painted" size={`${by([canvas.axes[0].outputs, canvas.axes[1].outputs], dims)}, ${folds(step) ? "folded" : "cropped"} to ${out}`} flow="down">
             {range(step.features).map((feature) => (
               <Canvas key={feature} step={step} canvas={canvas} feature={feature} cell={cell} />
             ))}
@@ -51,6 +51,7 @@ export function TransposeView() {
         <p>
           Put {zeros(step)} between the pixels and around them, turn the kernel by 180°, and slide it
           one place at a time. The sums are the same.
+          {crops(step) && folds(step) && " What falls into the border is added inside, as on the left."}
         </p>
         <div class="step loose">
           <Column name="Stretched" size={by([vertical.line.length, horizontal.line.length], dims)}>
@@ -71,7 +72,12 @@ export function TransposeView() {
   );
 }
 
-const crops = (step: Step): boolean => step.options.padding.some(([low]) => low > 0);
+const crops = (step: Step): boolean => step.options.padding.flat().some((n) => n > 0);
+const folds = (step: Step): boolean => step.options.mode !== "zeros";
+const border = (step: Step): string =>
+  folds(step)
+    ? `The striped border is then folded in: each of its numbers is added to the one that “${step.options.mode}” padding would copy to its place. `
+    : "Padding then crops the striped border away. ";
 const extra = (step: Step): boolean => step.options.outputPadding.some((n) => n > 0);
 
 function apart(step: Step, dims: 1 | 2): string {
@@ -89,8 +95,8 @@ function zeros(step: Step): string {
 function uncropped(step: Step): Stage {
   const axis = (a: 0 | 1) =>
     transposeAxis({
-      size: step.axes[a].size, kernel: step.options.kernel[a], stride: step.options.stride[a],
-      padding: 0, outputPadding: step.options.outputPadding[a], dilation: step.options.dilation[a],
+      size: step.axes[a].size, kernel: step.options.kernel[a], stride: step.options.stride[a], low: 0, high: 0,
+      mode: "zeros", outputPadding: step.options.outputPadding[a], dilation: step.options.dilation[a],
     });
   return { ...step, axes: [axis(0), axis(1)] };
 }
@@ -120,13 +126,23 @@ function Canvas({ step, canvas, feature, cell }: { step: Step; canvas: Stage; fe
   const painted = useMemo(() => run(canvas, maps[0], weights[0]), [canvas, maps, weights]);
   const [top, left] = [step.options.padding[0][0], step.options.padding[1][0]];
   const [vertical, horizontal] = step.axes;
+  // The output that a painted place goes to; null where it is cropped away.
+  const { mode } = step.options;
+  const into = (row: number, col: number): readonly [number, number] | null => {
+    const [y, x] = [source(row - top, vertical.outputs, mode), source(col - left, horizontal.outputs, mode)];
+    return y === null || x === null ? null : [y, x];
+  };
   const inside = (row: number, col: number) =>
     row >= top && row < top + vertical.outputs && col >= left && col < left + horizontal.outputs;
   const version = useMemo(() => ({}), [canvas, painted, feature]);
   const now = active.value;
   const here = now.target.kind === "output" && now.target.channel === feature;
   const cols = canvas.axes[1].outputs;
-  const shifted = footprint(step, canvas, feature) ?? marks.output.of(feature).map((m) => ({ ...m, row: m.row + top, col: m.col + left }));
+  const shifted = footprint(step, canvas, feature) ?? marks.output.of(feature).flatMap((m) => {
+    const rows = range(canvas.axes[0].outputs).filter((row) => source(row - top, vertical.outputs, mode) === m.row);
+    const columns = range(cols).filter((col) => source(col - left, horizontal.outputs, mode) === m.col);
+    return rows.flatMap((row) => columns.map((col) => ({ ...m, row, col })));
+  });
   return (
     <Grid
       label={`Painted, channel ${feature + 1}`} tone="output" rows={canvas.axes[0].outputs} cols={cols} cell={cell}
@@ -135,7 +151,10 @@ function Canvas({ step, canvas, feature, cell }: { step: Step; canvas: Stage; fe
       version={version} marks={shifted} frame={[top, left, vertical.outputs, horizontal.outputs]}
       {...handlers(
         0,
-        (row, col) => (inside(row, col) ? { kind: "output", row: row - top, col: col - left, channel: feature } : null),
+        (row, col) => {
+          const found = into(row, col);
+          return found && { kind: "output", row: found[0], col: found[1], channel: feature };
+        },
         here ? [now.target.row + top, now.target.col + left] : undefined,
       )}
     />
@@ -165,7 +184,7 @@ function TwoSizes({ step }: { step: Step }) {
   const size = step.axes[axis].size;
   const [low, high] = padding[axis];
   const options = { kernel: kernel[axis], stride: stride[axis], dilation: dilation[axis] };
-  const smallest = transposeSize({ ...options, size, padding: low, outputPadding: 0 });
+  const smallest = transposeSize({ ...options, size, low, high, outputPadding: 0 });
   const candidates = range(stride[axis]).map((add) => smallest + add).filter((n) => n > 0);
   const chosen = smallest + outputPadding[axis];
   const fits = candidates.filter((n) => convSize({ ...options, size: n, low, high }) === size);
@@ -175,8 +194,8 @@ function TwoSizes({ step }: { step: Step }) {
       <h3 id="twosizes">What output_padding chooses</h3>
       <p>
         {fits.length > 1
-          ? `A convolution with these options brings ${listed(fits)} pixels all to ${size}. Going back, ${size} alone does not say which: output_padding does.`
-          : `With stride 1 only ${fits[0]} pixels come to ${size}, so there is nothing to choose and output_padding stays 0. Set the stride to 2 to see two sizes meet.`}
+          ? `A convolution with these options maps ${listed(fits)} pixels to the same ${size}. Going back, ${size} alone does not say which one is meant: output_padding does.`
+          : `With stride 1 only ${fits[0]} pixels become ${size}, so there is nothing to choose and output_padding stays 0. Set the stride to 2 to see two sizes that become one.`}
       </p>
       <ul class="sizes">
         {fits.map((n) => (

@@ -13,14 +13,14 @@ export const QUESTIONS: readonly Question[] = [
     ask: "Why 34?",
     link: "v=depthwise_separable&n=32&p=1&pp=1&c=1&f=1&x=ramp&w=blur&w1=ones&pin=o1.0.5.0",
     look:
-      "S9Net's second block makes 34×34 of 32×32. Its 3×3 half with padding 1 keeps 32. Its 1×1 half is padded too, and a 1×1 kernel needs no padding: each side gains a row of sums over nothing but zeros. The pinned number, on the top edge, is one. Set pointwise_padding to 0 and the map is 32 again.",
+      "S9Net's second block turns 32×32 into 34×34. Its 3×3 half with padding 1 keeps 32. Its 1×1 half is padded too, and a 1×1 kernel needs no padding: each side gains a row of sums over nothing but zeros. The pinned number, on the top edge, is one. Set pointwise_padding to 0 and the map is 32 again.",
   },
   {
     key: "output_padding",
     ask: "What does output_padding choose?",
     link: "v=transpose&n=4&op=1&w=count&pin=o0.7.7.0",
     look:
-      "Stride 2 brings both 7 and 8 pixels to 4. A transposed convolution starts at 4 and must be told which to return to: output_padding 0 gives 7, output_padding 1 gives 8. It adds a row and a column at the end of the output, not zeros around it. Change it and watch the two sizes below the pictures.",
+      "Stride 2 maps both 7 and 8 pixels to 4. A transposed convolution starts at 4 and must be told which of them to return to: output_padding 0 gives 7, output_padding 1 gives 8. It adds a row and a column at the end of the output, not zeros around it. Change it and watch the two sizes below the pictures.",
   },
   {
     key: "groups",

@@ -91,7 +91,7 @@ def size_formula(stage: Stage) -> str:
         crop = f" {MINUS} 2{TIMES}padding" if padded else ""
         more = " + output padding" if any(stage.extra) else ""
         return f"(size {MINUS} 1) {TIMES} stride{crop} + {kernel}{more}"
-    return f"(size{f' + 2{TIMES}padding' if padded else ''} {MINUS} {kernel}) / stride + 1"
+    return f"⌊(size{f' + 2{TIMES}padding' if padded else ''} {MINUS} {kernel}) / stride⌋ + 1"
 
 
 def size_in_numbers(stage: Stage) -> list[tuple[str, str, str]]:
@@ -111,8 +111,7 @@ def _axis_size(stage: Stage, axis: int) -> tuple[str, str]:
         more = f" + {stage.extra[axis]}" if any(stage.extra) else ""
         return f"({size} {MINUS} 1) {TIMES} {stride}{crop} + {span}{more}", str(made)
     quotient = f"({size}{f' + 2{TIMES}{padding}' if padded else ''} {MINUS} {span}) / {stride}"
-    exact = (size + 2 * padding - span) % stride == 0
-    return f"{quotient if exact else f'⌊{quotient}⌋'} + 1", str(made)
+    return f"⌊{quotient}⌋ + 1", str(made)
 
 
 def signed(value: int) -> str:

@@ -94,7 +94,7 @@ RULES: Mapping[str, Rule] = {
             "rows such as {'conv': 'Conv', 'features': 32}",
             lambda value: type(value) is tuple and len(value) > 0,
         ),
-        "those of the guide",
+        "those of S9Net",
         tuple,
     ),
     "shard_state": _FLAG,
@@ -147,7 +147,7 @@ def field_paths(config: Config, prefix: str = "") -> Iterator[str]:
     from ml_collections import ConfigDict
 
     for name in sorted(config.keys(), key=str):
-        if not isinstance(name, str):
+        if not isinstance(name, str) or not name:
             raise ConfigError(f"config.{prefix}{name}: a field's name must be text, got {name!r}")
         if isinstance(config[name], ConfigDict):
             yield from field_paths(config[name], f"{prefix}{name}.")

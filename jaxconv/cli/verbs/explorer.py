@@ -1,4 +1,4 @@
-"""The verb that opens the page in which every convolution can be touched."""
+"""The verb that opens the explorer."""
 
 from collections.abc import Sequence
 

@@ -16,9 +16,9 @@ from jaxconv.text import printable
 
 def predict_parser(verb: str, words: str) -> OneLineParser:
     parser = network_parser(verb, words, takes="IMAGE ...")
-    words = "files; cut to the centred square, then resized to what the network takes"
+    words = "image files; cut to the centred square, then resized to what the network takes"
     parser.add_argument("images", metavar="IMAGE", type=Path, nargs="*", help=words)
-    words = "how many classes to tell, the likeliest first; default 3"
+    words = "number of classes to print, the likeliest first; default 3"
     parser.add_argument("--top", metavar="K", type=at_least_1, default=3, help=words)
     add_tta(parser, "sees by test-time flips")
     parser.add_argument("--json", action="store_true", help="a JSON list instead; default off")
@@ -26,7 +26,7 @@ def predict_parser(verb: str, words: str) -> OneLineParser:
 
 
 def predict(parser: OneLineParser, argv: Sequence[str]) -> None:
-    """Tells what a trained network sees in image files, with probabilities."""
+    """Prints the classes of image files by a trained network, with probabilities."""
     trained, flags = parse_trained(parser, argv)
     if not flags.images:
         raise ConfigError("no image given; name files, as in python -m jaxconv predict cat.png")

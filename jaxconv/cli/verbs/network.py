@@ -13,7 +13,7 @@ def summary_parser(verb: str, words: str) -> OneLineParser:
     from jaxconv.models.summary import COLUMNS
 
     parser = plain_parser(verb, words)
-    words = f"more of them, with commas between: {', '.join(COLUMNS)}; default none"
+    words = f"extra columns, separated by commas: {', '.join(COLUMNS)}; default none"
     parser.add_argument("--columns", metavar="NAMES", help=words)
     return parser
 
@@ -53,7 +53,7 @@ def animate_parser(verb: str, words: str) -> OneLineParser:
     parser = plain_parser(verb, words)
     parser.add_argument("variant", metavar="VARIANT", help=f"one of {', '.join(VARIANTS)}")
     add_size_flags(parser, explain_options())
-    words = f"steps a second; default {RATE:g}"
+    words = f"steps per second; default {RATE:g}"
     parser.add_argument("--fps", metavar="RATE", type=float, default=RATE, help=words)
     film, png = path_named("--out", ".gif", ".mp4"), path_named("--still", ".png")
     parser.add_argument("--out", metavar="FILE", type=film, help="a film; default VARIANT.gif")

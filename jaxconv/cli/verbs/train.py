@@ -39,11 +39,11 @@ KEPT = "what the last checkpoint holds is kept"
 
 def train_parser(verb: str, words: str) -> OneLineParser:
     parser = fields_parser(verb, words + MORE, takes="--config NAME")
-    words = "an installed config, or a file FILE.py: the recipe; required"
+    words = "name of an installed config, or a FILE.py; required"
     parser.add_argument("--config", metavar="NAME", type=config_path, help=words)
     folder = path_named("--workdir")
     parser.add_argument(
-        "--workdir", metavar="DIR", type=folder, help="where the run is kept; see above"
+        "--workdir", metavar="DIR", type=folder, help="folder of the run; default runs/NAME"
     )
     words = "compiles, tries a few steps of training and saving, keeps nothing; default off"
     parser.add_argument("--dry-run", action="store_true", help=words)

@@ -51,7 +51,7 @@ def depthwise(x: jax.Array, kernel: jax.Array, window: Window, dtype: jnp.dtype)
     flat = jnp.swapaxes(kernel.reshape(-1, per_group, window.groups, multiplier), 1, 2)
     flat = flat.reshape(prod(taps), *[1] * (x.ndim - 1), -1).astype(wide(x.dtype))
     repeated = jnp.repeat(x, multiplier, axis=-1) if multiplier > 1 else x
-    sizes = output_space(window, x.shape[1:-1], taps)
+    sizes = output_space(window, x.shape[1:-1], tuple(taps))
     parts = _taps(_padded(repeated, window), window, tuple(taps), sizes)
     terms = (part.astype(flat.dtype) * row for part, row in zip(parts, flat, strict=True))
     total = reduce(add, terms)
