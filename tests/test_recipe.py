@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -108,6 +109,13 @@ def test_images_are_predicted_and_runs_compared(home, tmp_path, capsys):
     out = capsys.readouterr().out
     for field in ("ema_decay", "mix.mixup", "optimizer.nesterov", "distill.teacher"):
         assert f"\n{field} " in out
+    older = tmp_path / "older"
+    shutil.copytree(home / "teacher", older)
+    config = json.loads((older / "config.json").read_text())
+    del config["optimizer"], config["ema_decay"]
+    (older / "config.json").write_text(json.dumps(config))
+    assert cli.main(["compare", runs[0], str(older), "--out", str(tmp_path / "compare.png")]) == 0
+    assert "config differs in" not in capsys.readouterr().out
 
 
 def test_a_run_that_is_done_goes_on_to_its_report(home, capsys):

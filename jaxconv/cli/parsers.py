@@ -99,7 +99,7 @@ def network_parser(verb: str, words: str, takes: str = "") -> OneLineParser:
 
 
 def add_tta(parser: OneLineParser, words: str) -> OneLineParser:
-    """Adds `--tta`, test-time flips; `words` say what becomes of them."""
+    """Adds `--tta`, test-time flips; `words` say what the verb does with them."""
     words = f"{words}: the mean of the logits of each image and its mirror image; default off"
     parser.add_argument("--tta", action="store_true", help=words)
     return parser
