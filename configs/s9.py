@@ -41,6 +41,11 @@ def get_config() -> ConfigDict:
     config.mix.cutmix = 0.0  # alpha of CutMix, the usual 1; 0 is never
     config.mix.epochs = config_dict.placeholder(int)  # epochs with mixing; None: all
 
+    config.distill = ConfigDict()  # to learn from a network, too
+    config.distill.teacher = config_dict.placeholder(str)  # a file of `jaxconv distill`
+    config.distill.weight = 0.7  # of the teacher in the loss; the rest is that of the labels
+    config.distill.temperature = 5.0  # by which both logits are divided
+
     config.checkpoint = ConfigDict()  # one is written after each epoch, and within it:
     config.checkpoint.every_steps = config_dict.placeholder(int)  # also saves every N steps
     config.checkpoint.every_minutes = config_dict.placeholder(float)  # also saves every N minutes

@@ -24,6 +24,7 @@ from jaxconv.data.archive import read_archive
 from jaxconv.data.cache import FILES, MANIFEST, load_cache, save_cache
 from jaxconv.data.dataset import Split
 from jaxconv.data.python_batch import parse_python_batch
+from jaxconv.data.teacher import Teacher, load_teacher, save_teacher
 from jaxconv.interop.files import load_state_dict, save_state_dict
 from jaxconv.interop.torch import s9_variables
 from jaxconv.runs import run_dir
@@ -199,6 +200,23 @@ class TorchZip:
         for array in load_state_dict(self.path).values():
             assert isinstance(array, np.ndarray)
             assert array.nbytes <= len(self.whole)
+
+
+class TeacherFile:
+    """A file of a teacher's logits."""
+
+    def __init__(self, place):
+        self.path = place / "teacher.safetensors"
+        logits = np.ones((2, 3, 4), np.float16)
+        save_teacher(self.path, Teacher(logits, 1, {"data.name": "cifar10"}))
+        self.whole = self.path.read_bytes()
+
+    def __call__(self, source):
+        self.path.write_bytes(mutated(self.whole, source))
+        teacher = load_teacher(self.path)
+        assert teacher.logits.dtype == np.float16
+        assert teacher.logits.ndim == 3
+        assert teacher.first(1).logits.shape[1] == 1
 
 
 class StateDict:

@@ -42,6 +42,8 @@ SMALL = [
     "--config.batch_size=16",
     "--config.augment.transforms=(('Normalize', {'mean': (.5, .5, .5), 'std': (.2, .2, .2)}),)",
 ]
+SMALLER = {"distill": [*SMALL, "--views=2"]}  # verbs that take long
+DISTILL = "jaxconv distill runs/wide --config s9_quick"
 OWN = "jaxconv train --config own_images --config.data.dir=photos"
 UNTRIED = "onnx"  # an environment of its own, from a registry
 
@@ -124,8 +126,10 @@ def home(tmp_path_factory):
     (folder / "Downloads" / "cifar-10-binary.tar.gz").touch()  # the cache is read instead
     for command in ("python train.py --config configs/s9_quick.py", OWN):
         train(folder, command)
-    shutil.copytree(folder / "runs" / "s9_quick", folder / "runs" / "other")
+    for name in ("other", "wide"):
+        shutil.copytree(folder / "runs" / "s9_quick", folder / "runs" / name)
     shutil.copy(PRETRAINED, folder / "s9.safetensors")
+    process(folder, f"{DISTILL} --out teacher.safetensors", *SMALLER["distill"])
     return folder
 
 
@@ -264,7 +268,7 @@ def test_a_verb_does_what_is_written(command, home, tmp_path, monkeypatch, capsy
         (tmp_path / path.name).symlink_to(path)
     monkeypatch.chdir(tmp_path)
     verb, *flags = words(command)
-    assert cli.main([verb, *flags]) == 0, capsys.readouterr().err
+    assert cli.main([verb, *flags, *SMALLER.get(verb, [])]) == 0, capsys.readouterr().err
     assert capsys.readouterr().out
     written = [flags[i + 1] for i, flag in enumerate(flags) if flag in FILE_FLAGS]
     for name in written:

@@ -1,5 +1,6 @@
 """Which examples a step sees, in which order and with which randomness, from either engine."""
 
+import functools
 import threading
 from typing import NamedTuple
 
@@ -159,9 +160,9 @@ def test_an_augmentation_follows_from_seed_epoch_and_example():
         assert (notes(**other)[0].draw != draw).all()
 
 
-@pytest.fixture(scope="module")
-def one_step_a_call():
-    return TinyRun(steps_per_call=1)
+@functools.cache
+def one_step_a_call(engine):
+    return TinyRun(engine, steps_per_call=1)
 
 
 def train(run, epochs=2):
@@ -171,11 +172,14 @@ def train(run, epochs=2):
     return jax.device_get(now)
 
 
-@pytest.mark.parametrize("steps_per_call", [2, STEPS])
-def test_steps_in_one_call_are_the_steps_one_by_one(one_step_a_call, steps_per_call):
+@pytest.mark.parametrize(
+    ("engine", "steps_per_call"), [("device", 2), ("device", STEPS), ("everything", 2)]
+)
+def test_steps_in_one_call_are_the_steps_one_by_one(engine, steps_per_call):
     """Up to rounding: inside a loop XLA fuses, and so rounds, another way; 6 steps of it."""
     (state, tally), (other, other_tally) = (
-        train(run) for run in (one_step_a_call, TinyRun(steps_per_call=steps_per_call))
+        train(run)
+        for run in (one_step_a_call(engine), TinyRun(engine, steps_per_call=steps_per_call))
     )
     assert other.step == state.step == 2 * STEPS
     assert (other_tally.count, other_tally.correct) == (tally.count, tally.correct)

@@ -16,12 +16,14 @@ from fuzz_targets import (
     Pickle,
     Safetensors,
     StateDict,
+    TeacherFile,
     TorchZip,
 )
 
 from jaxconv.cli.config.error import ConfigError
 from jaxconv.data import archive
 from jaxconv.data.dataset import DataCorrupt
+from jaxconv.data.teacher import TeacherError
 from jaxconv.runs import run_dir
 
 FEW, MANY = 150, 13_000  # inputs for each target
@@ -32,6 +34,7 @@ TARGETS = {
     Cache: DataCorrupt,
     Safetensors: ValueError,
     StateDict: ValueError,
+    TeacherFile: TeacherError,
     TorchZip: ValueError,
     CommandLine: ConfigError,
     ConfigJson: (ConfigError, run_dir.RunDirError),

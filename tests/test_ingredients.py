@@ -1,7 +1,11 @@
 """What a recipe may add: off, the documented step is as it was; on, each trains and resumes."""
 
+import atexit
 import functools
 import re
+import shutil
+import tempfile
+from pathlib import Path
 
 import chex
 import jax
@@ -13,10 +17,12 @@ import pytest
 from jaxconv.augment.device import make_device_augment
 from jaxconv.cli.build.network import build_network, build_pipeline, state_like
 from jaxconv.cli.build.step import build_optimizer, build_step, phase_of, phase_starts
+from jaxconv.cli.build.teacher import facts, with_teacher
 from jaxconv.cli.build.training import build_fit, build_training
 from jaxconv.cli.config.command_line import parse_command_line
 from jaxconv.cli.verbs.train import train_parser
 from jaxconv.data.shapes10 import load_shapes10
+from jaxconv.data.teacher import Teacher, save_teacher
 from jaxconv.training.checkpoint import Checkpoints
 from jaxconv.training.epochs import epoch_order
 from jaxconv.training.keys import run_keys
@@ -44,11 +50,25 @@ INGREDIENTS = {
     "mixup": ("--config.mix.mixup=0.2",),
     "cutmix, then none": ("--config.mix.cutmix=1", "--config.mix.epochs=2"),
     "average": ("--config.ema_decay=0.9",),
+    "distillation": ("--config.distill.teacher={teacher}",),
     "early dropout": ("--config.dropout_epochs=1",),
 }
 
 
+@functools.cache
+def teacher():
+    """A file of drawn logits, for the views of the configs below with their own augmentation."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = Path(folder) / "teacher.safetensors"
+    logits = np.random.default_rng(0).normal(size=(3, TRAIN, 10)).astype(np.float16)
+    save_teacher(path, Teacher(logits, 5, facts(config_of(*SMALL, *FEW), data())))
+    return path
+
+
 def config_of(*flags):
+    taught = "{teacher}" in "".join(flags)
+    flags = [flag.replace("{teacher}", str(teacher())) if taught else flag for flag in flags]
     argv = ["--config", "s9", *flags]
     return parse_command_line(train_parser("train", "Trains."), argv)[0]
 
@@ -62,7 +82,7 @@ def data():
 def training_of(*flags):
     """A training of a small network on few images, and its config; its state is NumPy's."""
     config = config_of(*SMALL, *FEW, *flags)
-    training = build_training(config, data(), build_network(config, 10))
+    training = build_training(config, with_teacher(config, data()), build_network(config, 10))
     return config, training._replace(state=jax.device_get(training.state))
 
 

@@ -22,7 +22,8 @@ from jaxconv.training.epochs import (
     steps_of,
 )
 from jaxconv.training.loop import Course, SaveEvery, fit, go_on, make_evaluate
-from jaxconv.training.mixing import make_mix, unmixed
+from jaxconv.training.mixing import make_mix
+from jaxconv.training.objective import make_objective
 from jaxconv.training.optim import one_cycle_sgd
 from jaxconv.training.step import (
     identity_augment,
@@ -80,10 +81,16 @@ class TinyRun:
         data = (train_images if images is None else images, labels)
         shared = {"batch_size": BATCH, "seed": SEED, "layout": layout}
         if engine != "albumentations":
-            mix = make_mix(mixup=0.2, cutmix=1.0) if everything else unmixed
-            step = make_train_step(self.model, self.tx, make_device_augment(pipeline), mix=mix)
+            options = {}
             if everything:
-                step, shared["key_of"] = averaged(step, 0.9), visit
+                options["mix"] = make_mix(mixup=0.2, cutmix=1.0)
+                options["objective"] = make_objective(teacher_weight=0.5, temperature=2.0)
+            augment = make_device_augment(pipeline)
+            step = make_train_step(self.model, self.tx, augment, **options)
+            if everything:
+                logits = np.random.default_rng(5).normal(size=(3, TRAIN, 4))
+                shared |= {"key_of": visit, "teacher": logits.astype(np.float16)}
+                step = averaged(step, 0.9)
             if jax.process_count() == 1:
                 shared["steps_per_call"] = steps_per_call
                 self.run_epoch = make_device_epoch(step, *data, **shared)

@@ -72,9 +72,9 @@ def fields_parser(verb: str, words: str, *, takes: str = "") -> OneLineParser:
     return parser
 
 
-def config_parser(verb: str, words: str) -> OneLineParser:
+def config_parser(verb: str, words: str, takes: str = "") -> OneLineParser:
     """The parser of a verb on what a config describes."""
-    parser = fields_parser(verb, words, takes="[--config NAME]")
+    parser = fields_parser(verb, words, takes=f"{takes} [--config NAME]".lstrip())
     words = "an installed config, or a file FILE.py: what the fields are; default s9"
     parser.add_argument(
         "--config", metavar="NAME", type=config_path, default=DEFAULT_CONFIG, help=words
@@ -99,7 +99,7 @@ def network_parser(verb: str, words: str, takes: str = "") -> OneLineParser:
 
 
 def add_tta(parser: OneLineParser, words: str) -> OneLineParser:
-    """Adds `--tta`, test-time flips; `words` say what becomes of them."""
+    """Adds `--tta`, test-time flips; `words` say what the verb does with them."""
     words = f"{words}: the mean of the logits of each image and its mirror image; default off"
     parser.add_argument("--tta", action="store_true", help=words)
     return parser

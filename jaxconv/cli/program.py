@@ -11,7 +11,17 @@ from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.outcomes import outcome
 from jaxconv.cli.parsers import EXIT_CODES, OneLineParser
 from jaxconv.cli.terminal import discard_broken_output, fail, standard_streams
-from jaxconv.cli.verbs import completion, data, explorer, export, images, network, runs, train
+from jaxconv.cli.verbs import (
+    completion,
+    data,
+    distill,
+    explorer,
+    export,
+    images,
+    network,
+    runs,
+    train,
+)
 from jaxconv.runs import job
 from jaxconv.text import nearest
 
@@ -54,6 +64,11 @@ VERBS: Mapping[str, Verb] = {
         "Draws one training image under each augmentation of the config, by name.",
         data.augmentations,
         data.augmentations_parser,
+    ),
+    "distill": Verb(
+        "Writes what trained networks say of the training images, for a student to learn from.",
+        distill.distill,
+        distill.distill_parser,
     ),
     "evaluate": Verb(
         "Measures a trained network on the whole test split.", runs.evaluate, runs.evaluate_parser

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaxconv.cli.build.data import build_dataset, first_batches, with_statistics
 from jaxconv.cli.build.network import build_network, check_network
+from jaxconv.cli.build.teacher import teacher_file, with_teacher
 from jaxconv.cli.config.added import ADDED
 from jaxconv.cli.config.json_form import to_json_dict
 from jaxconv.cli.config.types import Config
@@ -50,9 +51,11 @@ def dry_run(config: Config) -> int:
 
     keep_freed_memory()
     check_network(config)
+    teacher_file(config)
     describe_devices(say)
     dataset = say_data(build_dataset(config))
     config = with_statistics(config, dataset)
+    dataset = with_teacher(config, dataset)
     few = first_batches(dataset, train=2, test=1, batch_size=config.batch_size)
     training = build_training(config, few, build_network(config, len(few.class_names)))
     with hushed(), tempfile.TemporaryDirectory(prefix="jaxconv-") as folder:
@@ -90,6 +93,7 @@ def train_in(
 
     keep_freed_memory()
     check_network(config)
+    teacher_file(config)
     first = is_first_process()
     if dataset is not None and not first:
         return follow(config, dataset, stop)
@@ -98,6 +102,7 @@ def train_in(
         device = describe_devices(say)
         dataset = say_data(dataset or build_dataset(config))
         config = with_statistics(config, dataset)
+        dataset = with_teacher(config, dataset)
         run_dir.claim(run, to_json_dict(config), may_differ=MAY_DIFFER, added=ADDED)
         made = environment(device) | {"settings": settings(), "data": describe(dataset)}
         for remark in require_as_before(run, made):
@@ -170,6 +175,7 @@ def follow(config: Config, dataset: Dataset, stop: StopRequest) -> int:
     from jaxconv.training.loop import Interrupted, go_on
 
     config = with_statistics(config, dataset)
+    dataset = with_teacher(config, dataset)
     network = build_network(config, len(dataset.class_names))
     training = build_training(config, dataset, network)
     checkpoints: Any = job.SharedCheckpoints(None, training.layout)

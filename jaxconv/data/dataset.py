@@ -11,11 +11,14 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from jaxconv.errors import JaxconvError
+
+if TYPE_CHECKING:
+    from jaxconv.data.teacher import Teacher
 
 _WORDS = ("reason", "origin")  # of a description; the rest are facts
 
@@ -58,7 +61,7 @@ class Dataset:
 
     `origin` says where the images came from; `reason` why this data set was chosen
     (`first_available` writes it). `exact` is False where two machines may differ
-    by a grey level here and there.
+    by a grey level here and there. `teacher` is what another network says of the training images.
     """
 
     name: str
@@ -68,6 +71,7 @@ class Dataset:
     origin: str
     reason: str = ""
     exact: bool = True
+    teacher: Teacher | None = None
 
 
 def limit(dataset: Dataset, train_limit: int | None, test_limit: int | None) -> Dataset:
@@ -91,10 +95,10 @@ def limit(dataset: Dataset, train_limit: int | None, test_limit: int | None) -> 
             )
         return Split(split.images[:count], split.labels[:count])
 
+    train = first(dataset.train, train_limit, "train")
+    teacher = dataset.teacher and dataset.teacher.first(len(train.labels))
     return replace(
-        dataset,
-        train=first(dataset.train, train_limit, "train"),
-        test=first(dataset.test, test_limit, "test"),
+        dataset, train=train, test=first(dataset.test, test_limit, "test"), teacher=teacher
     )
 
 
@@ -193,6 +197,7 @@ def format_statistics(dataset: Dataset) -> str:
 def describe(dataset: Dataset) -> dict[str, object]:
     """What a data set is and how many examples it has, for the record of a run."""
     labels = (split.labels for split in (dataset.train, dataset.test))
+    taught = {} if dataset.teacher is None else {"teacher": dataset.teacher.digest}
     return {
         "name": dataset.name,
         "reason": dataset.reason,
@@ -201,6 +206,7 @@ def describe(dataset: Dataset) -> dict[str, object]:
         "test": len(dataset.test.labels),
         "class_names": list(dataset.class_names),
         "labels_crc32": [zlib.crc32(np.ascontiguousarray(array).data) for array in labels],
+        **taught,
     }
 
 

@@ -11,7 +11,15 @@ from matplotlib.figure import Figure
 from jaxconv.palette import BLUE, GREEN, PURPLE, VERMILION
 from jaxconv.report.history import Rows, best, images_per_second, last, seconds, series, tidy
 from jaxconv.report.style import dress, fit, new_figure, over_epochs
-from jaxconv.runs.run_dir import RunDir, RunDirError, flatten, read_json, read_metrics, read_text
+from jaxconv.runs.run_dir import (
+    NOTHING,
+    RunDir,
+    RunDirError,
+    flatten,
+    read_json,
+    read_metrics,
+    read_text,
+)
 from jaxconv.text import printable
 
 CURVES = {
@@ -41,8 +49,12 @@ class Record:
     multiply_adds: str  # of one image, likewise
 
 
-def read_record(run: RunDir, name: str) -> Record:
+def read_record(run: RunDir, name: str, *, added: Mapping[str, Any] = NOTHING) -> Record:
     """Reads what `compare_table` and `compare_curves` need; what a run does not tell is "?".
+
+    Args:
+        added: dotted names of config fields that older versions did not have, and the value that
+            stands for their absence.
 
     Raises:
         RunDirError: no epoch is done, or a file is missing or is not what its name says.
@@ -55,7 +67,7 @@ def read_record(run: RunDir, name: str) -> Record:
     return Record(
         name,
         rows,
-        flatten(read_json(run.config_json)),
+        {**added, **flatten(read_json(run.config_json))},
         {name: environment[name] for name in _SURROUNDINGS if name in environment},
         printable(environment.get("data.name", UNKNOWN)),
         _total(summary, "Total params"),

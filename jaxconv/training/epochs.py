@@ -76,37 +76,40 @@ def make_device_epoch(
     seed: int,
     layout: OneDevice | None = None,
     key_of: KeyOf = example_key,
+    teacher: np.ndarray | jax.Array | None = None,
 ) -> RunEpoch:
     """Epochs over data that lies on the device: images uint8 [n, h, w, c], labels int32 [n].
 
     Each example's augmentation follows from (seed, epoch, example) alone, by `key_of`, and
     `steps_per_call` steps run in one call, without the host in between. Each of several devices
-    holds all data.
+    holds all data. Of a `teacher`, logits [views, n, k], the batches of an epoch have those of view
+    `epoch % views`.
     """
     layout = layout or make_layout()
-    images, labels = layout.everywhere((images, labels))
+    data = layout.everywhere((images, labels, teacher))
     keys = run_keys(seed)
     width = layout.padded(batch_size)
     train_step = layout.spread(train_step)
 
-    def one_step(state, tally, row, images, labels, epoch):
+    def one_step(state, tally, row, data, epoch):
         picked = jnp.maximum(row, 0)
+        images, labels, teacher = data
         batch = {
             "image": images[picked],
-            "label": labels[picked],
+            **_targets(labels, teacher, epoch, picked),
             "mask": row != PADDING,
             "key": jax.vmap(key_of, (None, None, 0))(keys.augmentation, epoch, picked),
         }
         new_state, sums = train_step(state, batch, keys.steps)
         return new_state, _add(tally, sums, state.step)
 
-    def call(state, tally, rows, steps, images, labels, epoch):
+    def call(state, tally, rows, steps, data, epoch):
         if steps_per_call == 1:  # convolutions in a loop miss XLA's fast paths on CPU
-            return one_step(state, tally, rows[0], images, labels, epoch)
+            return one_step(state, tally, rows[0], data, epoch)
 
         def body(i, carry):
             state, tally = carry
-            return one_step(state, tally, rows[i], images, labels, epoch)
+            return one_step(state, tally, rows[i], data, epoch)
 
         return jax.lax.fori_loop(0, steps, body, (state, tally))
 
@@ -119,10 +122,18 @@ def make_device_epoch(
             rows = order[start : start + steps_per_call]
             steps = np.int32(len(rows))
             filled = np.pad(rows, ((0, steps_per_call - len(rows)), (0, 0)), mode="edge")
-            state, tally = call(state, tally, filled, steps, images, labels, np.int32(epoch))
+            state, tally = call(state, tally, filled, steps, data, np.int32(epoch))
             yield state, tally
 
     return run_epoch
+
+
+def _targets(labels: Any, teacher: Any, epoch: Any, picked: Any) -> dict[str, Any]:
+    """What a batch holds of what its images should be taken for; NumPy's arrays, or JAX's."""
+    targets = {"label": labels[picked]}
+    return (
+        targets if teacher is None else targets | {"teacher": teacher[epoch % len(teacher), picked]}
+    )
 
 
 def make_host_epoch(
@@ -135,18 +146,19 @@ def make_host_epoch(
     seed: int,
     prefetch: int = 4,
     layout: OneDevice | None = None,
+    teacher: np.ndarray | None = None,
 ) -> RunEpoch:
     """Epochs over batches that `augment(images, epoch, examples)` prepares on the host.
 
     A thread prepares up to `prefetch` batches ahead, so that the device need not wait. Of several
-    processes each reads and prepares its own part of a batch.
+    processes each reads and prepares its own part of a batch. `teacher` as in `make_device_epoch`.
     """
 
     def prepare(row, epoch):
         picked = np.maximum(row, 0)
         return {
             "image": augment(images[picked], epoch, picked),
-            "label": labels[picked],
+            **_targets(labels, teacher, epoch, picked),
             "mask": row != PADDING,
         }
 
@@ -163,6 +175,7 @@ def make_streamed_epoch(
     seed: int,
     layout: OneDevice,
     key_of: KeyOf = example_key,
+    teacher: np.ndarray | None = None,
 ) -> RunEpoch:
     """The epochs of `make_device_epoch` for several processes, none of which needs all the data.
 
@@ -175,14 +188,14 @@ def make_streamed_epoch(
         picked = np.maximum(row, 0)
         return {
             "image": images[picked],
-            "label": labels[picked],
+            **_targets(labels, teacher, epoch, picked),
             "mask": row != PADDING,
             "example": picked,
             "epoch": np.full(len(row), epoch, np.int32),
         }
 
     def step(state, batch, key):
-        named = {name: batch[name] for name in ("image", "label", "mask")}
+        named = {name: batch[name] for name in batch if name not in ("epoch", "example")}
         keys = jax.vmap(key_of, (None, 0, 0))(augment_key, batch["epoch"], batch["example"])
         return train_step(state, named | {"key": keys}, key)
 

@@ -12,7 +12,7 @@ Batch = dict[str, Any]
 Objective = Callable[[Float[Array, "b k"], Batch], Sums]
 """(logits, batch) -> sums, as `make_objective` returns."""
 
-TARGETS = ("label",)  # what a batch holds of what an image should be taken for
+TARGETS = ("label", "teacher")  # what a batch holds of what an image should be taken for
 
 
 def cross_entropy(
@@ -22,6 +22,20 @@ def cross_entropy(
     log_p = jax.nn.log_softmax(logits.astype(jnp.float32))
     hit = jnp.take_along_axis(log_p, labels[:, None], axis=1)[:, 0]
     return -(1 - label_smoothing) * hit - label_smoothing * jnp.mean(log_p, axis=1)
+
+
+def distillation(
+    logits: Float[Array, "b k"], teacher: Float[Array, "b k"], *, temperature: float
+) -> Float[Array, " b"]:
+    """How far a student is from its teacher: T^2 KL(teacher || student), of softened probabilities.
+
+    Both logits are divided by the temperature T. In nats, float32; 0 where the two agree.
+
+    Source: Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network" (2015).
+    """
+    log_p = jax.nn.log_softmax(teacher.astype(jnp.float32) / temperature)
+    log_q = jax.nn.log_softmax(logits.astype(jnp.float32) / temperature)
+    return temperature**2 * jnp.sum(jnp.exp(log_p) * (log_p - log_q), axis=1)
 
 
 def classification_sums(
@@ -46,7 +60,9 @@ def classification_sums(
     return objective(logits, {"label": labels, "mask": mask})
 
 
-def make_objective(*, label_smoothing: float = 0.0) -> Objective:
+def make_objective(
+    *, label_smoothing: float = 0.0, teacher_weight: float = 0.0, temperature: float = 1.0
+) -> Objective:
     """Returns `objective(logits, batch) -> sums` over the examples that the batch's mask keeps.
 
     The sums are those of `classification_sums`. Of a batch that `mixing` has mixed, the loss of an
@@ -55,10 +71,17 @@ def make_objective(*, label_smoothing: float = 0.0) -> Objective:
 
     Args:
         label_smoothing: share of the target spread evenly over all classes, in [0, 1].
+        teacher_weight: of `distillation` in the loss, in [0, 1]; the rest is the labels'. Above 0
+            the batches must have `teacher`, logits [b, k].
+        temperature: of the distillation, above 0.
     """
 
     def loss_of(logits, targets):
-        return cross_entropy(logits, targets["label"], label_smoothing=label_smoothing)
+        hard = cross_entropy(logits, targets["label"], label_smoothing=label_smoothing)
+        if teacher_weight == 0:
+            return hard
+        soft = distillation(logits, targets["teacher"], temperature=temperature)
+        return (1 - teacher_weight) * hard + teacher_weight * soft
 
     def objective(logits, batch):
         kept = batch["mask"].astype(bool)

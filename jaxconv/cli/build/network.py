@@ -48,7 +48,7 @@ class Network(NamedTuple):
         from jaxconv.training.loop import make_evaluate
         from jaxconv.training.step import make_eval_step, mirrored
 
-        logits = mirrored(self._logits) if flips else self._logits
+        logits = mirrored(self.logits) if flips else self.logits
         step = make_eval_step(self.model, self.normalize, logits=logits)
         batch_size = min(len(dataset.test.labels), self.batch_size)
         return make_evaluate(step, *dataset.test, batch_size=batch_size, layout=layout)
@@ -80,7 +80,8 @@ class Network(NamedTuple):
         """[b, classes] of images uint8 [b, h, w, c]; pure."""
         return jax.nn.softmax(infer(folded, self.normalize(images)))
 
-    def _logits(self, variables: Mapping[str, Any], images: jax.Array) -> jax.Array:
+    def logits(self, variables: Mapping[str, Any], images: jax.Array) -> jax.Array:
+        """[b, classes] of images that are normalised, [b, h, w, c]; pure."""
         height, width = images.shape[1:3]
         return infer(fold(variables, self.model, image_size=(height, width)), images)
 

@@ -60,6 +60,11 @@ def build_step(
     trained = model if at.dropout else model.clone(dropout_rate=0.0)
     given = config.mix
     mix = make_mix(mixup=given.mixup, cutmix=given.cutmix) if at.mixing else unmixed
-    objective = make_objective(label_smoothing=config.label_smoothing)
+    taught = config.distill.teacher is not None
+    objective = make_objective(
+        label_smoothing=config.label_smoothing,
+        teacher_weight=config.distill.weight if taught else 0.0,
+        temperature=config.distill.temperature,
+    )
     step = make_train_step(trained, tx, augment, mix=mix, objective=objective)
     return averaged(step, config.ema_decay) if config.ema_decay else step

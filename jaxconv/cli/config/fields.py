@@ -12,7 +12,7 @@ from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.config.types import Config
 from jaxconv.data.sources import SOURCES
 
-GROUPS = ("augment", "checkpoint", "data", "mix", "model", "optimizer")
+GROUPS = ("augment", "checkpoint", "data", "distill", "mix", "model", "optimizer")
 MOST = 2**31  # the device counts in 32 bits
 
 
@@ -83,6 +83,9 @@ RULES: Mapping[str, Rule] = {
     "mix.mixup": _ALPHA,
     "mix.cutmix": _ALPHA,
     "mix.epochs": _or_none(_whole(at_least=0), "all"),
+    "distill.teacher": _or_none(Rule("the path of a file", _is_text), "no teacher", str),
+    "distill.weight": _number("of at least 0 and at most 1", lambda weight: 0 <= weight <= 1),
+    "distill.temperature": _number("of at least 0.1 and at most 100", lambda t: 0.1 <= t <= 100),
     "dtype": _choice("float32", "bfloat16"),
     "model.name": _choice("s9"),
     "model.width": _number("above 0 and at most 64", lambda width: 0 < width <= 64),

@@ -94,6 +94,8 @@ def card_of_run(trained: Trained, checkpoint: str) -> Card:
     row, made = rows[-1], run_dir.read_json(run.environment_json)
     config = to_json_dict(trained.config)
     config["data"]["dir"] = None  # a place on this machine
+    if config["distill"]["teacher"] is not None:
+        config["distill"]["teacher"] = Path(config["distill"]["teacher"]).name
     mean, std = _normalization(trained.network.pipeline)
     try:
         return Card(

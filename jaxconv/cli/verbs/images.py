@@ -20,7 +20,7 @@ def predict_parser(verb: str, words: str) -> OneLineParser:
     parser.add_argument("images", metavar="IMAGE", type=Path, nargs="*", help=words)
     words = "number of classes to print, the likeliest first; default 3"
     parser.add_argument("--top", metavar="K", type=at_least_1, default=3, help=words)
-    add_tta(parser, "sees by test-time flips")
+    add_tta(parser, "predicts with test-time flips")
     parser.add_argument("--json", action="store_true", help="a JSON list instead; default off")
     return parser
 

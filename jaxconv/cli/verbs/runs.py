@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from jaxconv.cli.build.network import require_finite
+from jaxconv.cli.config.added import ADDED
 from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.flag_types import path_named
 from jaxconv.cli.parsers import OneLineParser, add_out, add_tta, network_parser, plain_parser
@@ -13,7 +14,7 @@ from jaxconv.runs import run_dir
 
 
 def evaluate_parser(verb: str, words: str) -> OneLineParser:
-    return add_tta(network_parser(verb, words), "measures with test-time flips, too")
+    return add_tta(network_parser(verb, words), "also measures with test-time flips")
 
 
 def evaluate(parser: OneLineParser, argv: Sequence[str]) -> None:
@@ -66,6 +67,6 @@ def compare(parser: OneLineParser, argv: Sequence[str]) -> None:
     flags = parser.parse_args(argv)
     if len(flags.runs) < 2:
         raise ConfigError("one run alone compares with nothing; give two or more workdirs")
-    records = [read_record(run_dir.load(path), str(path)) for path in flags.runs]
+    records = [read_record(run_dir.load(path), str(path), added=ADDED) for path in flags.runs]
     print(compare_table(records))
     save_picture(compare_curves(records), flags.out)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxconv.cli.build.data import build_dataset
+from jaxconv.cli.build.teacher import teacher_file
 from jaxconv.cli.config.command_line import parse_command_line
 from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.config.file import config_path
@@ -80,7 +81,9 @@ def _join(member: Membership, config: Config) -> Dataset:
 
     def load() -> dict[str, Any]:
         loaded.append(build_dataset(config))
-        return data_facts(loaded[0])
+        teacher = teacher_file(config)
+        taught = {} if teacher is None else {"data.teacher": teacher.digest}
+        return data_facts(loaded[0]) | taught
 
     job.join(*member, facts=facts(to_json_dict(config)), load=load)
     return loaded[0]

@@ -83,6 +83,13 @@ def parse_trained(parser: OneLineParser, argv: Sequence[str]) -> tuple[Trained, 
     return trained, flags
 
 
+def load_trained(path: Path, *, best: bool) -> Trained:
+    """The network of a run, its last or its best one, or of a weights file."""
+    if path.suffix == ".safetensors":
+        return _of_file(path, [], [])
+    return _of_run(path, [], [], best=best)
+
+
 def load_dataset(config: Config) -> Dataset:
     """The config's data set; which one it is and why goes to stderr, beside the result."""
     data = build_dataset(config)
