@@ -85,7 +85,7 @@ def damaged_text(content, source):
         return json.dumps(damaged_json(json.loads(content), source)).encode()
     except ValueError:
         lines = content.splitlines()
-    if not all(map(_is_json, lines)):  # damaged before
+    if not lines or not all(map(_is_json, lines)):  # damaged before
         return mutated(content, source)
     number = source.randrange(len(lines))
     match source.randrange(4):
@@ -287,10 +287,10 @@ def cheap_networks(monkeypatch):
     from jaxconv.cli.verbs import pictures
     from jaxconv.models import summary
 
-    def evaluate(self, dataset, layout=None):
+    def evaluate(self, dataset, layout=None, *, flips=False):
         return lambda state: {"test_loss": 1.0, "test_accuracy": 50.0}
 
-    def predict(self, state, images):
+    def predict(self, state, images, *, flips=False):
         classes = np.shape(jax.tree.leaves(state.params["head"])[0])[-1]
         return np.full((len(images), classes), 1 / classes, np.float32)
 
