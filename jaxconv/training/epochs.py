@@ -131,9 +131,9 @@ def make_device_epoch(
 def _targets(labels: Any, teacher: Any, epoch: Any, picked: Any) -> dict[str, Any]:
     """What a batch holds of what its images should be taken for; NumPy's arrays, or JAX's."""
     targets = {"label": labels[picked]}
-    return (
-        targets if teacher is None else targets | {"teacher": teacher[epoch % len(teacher), picked]}
-    )
+    if teacher is not None:
+        targets["teacher"] = teacher[epoch % len(teacher), picked]
+    return targets
 
 
 def make_host_epoch(

@@ -37,7 +37,7 @@ def make_teacher(
         ValueError: the logits are not finite, or too large for float16.
     """
     engine = build_engine(config, dataset, student, OneDevice())
-    states = [state.variables for _, state in teachers]
+    states = jax.device_put([state.variables for _, state in teachers])
 
     @jax.jit
     def mean_logits(states, images):
