@@ -240,7 +240,7 @@ const tests = {
   async "both views of a transposed convolution agree, and output padding has its two sizes"(browser) {
     const page = await open(browser, "v=transpose&n=4&w=count&pin=o0.3.3.0");
     assert.equal(await shapes(page), "4×4×1→7×7×1");
-    assert.match(await page.locator(".twosizes").textContent(), /7 and 8 pixels all to 4/);
+    assert.match(await page.locator(".twosizes").textContent(), /7 and 8 pixels to the same 4/);
     assert.match(await page.locator(".sizes .chosen").textContent(), /7 → 4 → 7 with output_padding 0/);
     await more(page, "output_padding");
     assert.equal(await shapes(page), "4×4×1→8×8×1");
