@@ -402,7 +402,6 @@ const tests = {
     assert.equal(await shapes(page), "5×5×2→3×3×2");
     await page.evaluate(() => (location.hash = "v=dilated"));
     await page.waitForFunction(() => document.querySelector(".shapes").textContent.includes("7×7"));
-    await page.waitForTimeout(500); // the page writes its address 150 ms after a change
     await page.goBack();
     await page.waitForFunction(() => document.querySelector(".shapes").textContent.includes("5×5"));
     return page;

@@ -193,20 +193,23 @@ export const fragment = computed(() => format(state.value));
 
 /** Keeps the address as the state is, without a new entry in the history for each change. */
 export function followAddress(): void {
-  let written = location.hash;
+  let known = location.hash; // what was written or gone to last
   let timer = 0;
   const write = () => {
     timer = 0;
     const wanted = `#${fragment.value}`;
-    if (wanted === location.hash || (wanted === "#" && !location.hash)) return;
-    written = wanted;
+    if (location.hash !== known) return; // gone elsewhere, and the event for it is still to come
+    if (wanted === known || (wanted === "#" && !known)) return;
     history.replaceState(null, "", wanted);
+    known = location.hash;
   };
   effect(() => {
     fragment.value;
     timer ||= window.setTimeout(write, 150); // browsers refuse more than about 100 writes in 30 s
   });
   addEventListener("hashchange", () => {
-    if (location.hash !== written) go(location.hash);
+    if (location.hash === known) return;
+    known = location.hash;
+    go(known);
   });
 }
