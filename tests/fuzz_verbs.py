@@ -51,7 +51,8 @@ def damaged_json(value, source):
             if isinstance(item, dict | list):
                 visit(item)
 
-    visit(value)
+    if isinstance(value, dict | list):  # a file damaged before may hold a number alone
+        visit(value)
     owner, key = source.choice(places)
     if owner is None:
         return source.choice(ODD)
