@@ -320,6 +320,32 @@ def test_a_disk_that_is_full_is_one_line_and_the_process_ends(tmp_path):
     checkpoints.close()
 
 
+INTERRUPTED = """
+import sys
+from pathlib import Path
+import numpy as np
+from jaxconv.training.checkpoint import Checkpoints, hushed
+noise = [np.random.default_rng(0).standard_normal(1_000_000) for _ in range(20)]
+try:
+    with hushed():
+        Checkpoints(Path(sys.argv[1])).save(1, noise)
+        raise KeyboardInterrupt
+except KeyboardInterrupt:
+    sys.exit("error: stopped at once")
+"""
+
+
+def test_a_save_that_the_end_of_the_process_overtakes_is_given_up_in_silence(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (1, "error: stopped at once\n")
+
+
 def metadata_of(directory, **changes):
     file = directory / "_CHECKPOINT_METADATA"
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))

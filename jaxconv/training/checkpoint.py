@@ -330,8 +330,9 @@ def hushed() -> Iterator[None]:
     """A context without what Orbax and TensorStore print of errors that they also raise.
 
     Once one of TensorStore's reads or writes fails, the others find their event loop closed, and
-    say so, each with a traceback, from threads of their own. For a program that saves: after a
-    save that failed it stays, since more may come until the process ends.
+    say so, each with a traceback, from threads of their own; Orbax does so of a save that the end
+    of the process overtakes. After a save that failed, and after Ctrl-C, it stays: more may come
+    until the process ends.
     """
     before = sys.excepthook, sys.unraisablehook
     loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
@@ -357,7 +358,7 @@ def hushed() -> Iterator[None]:
         loggers.clear()
     try:
         yield
-    except CheckpointError:  # the program is about to end
+    except (CheckpointError, KeyboardInterrupt):  # the program is about to end
         raise
     except BaseException:
         restore()
