@@ -9,6 +9,8 @@ from jaxtyping import Array, Bool, Float, Shaped
 from jaxconv.ops.xla.sums import sum_over_pixels, wide
 from jaxconv.ops.xla.types import vary_alike
 
+PIECES = 4  # that the sums fold a batch into; see sum_over_pixels
+
 
 def batch_norm(
     x: Float[Array, "b *space c"],
@@ -112,7 +114,7 @@ def batch_statistics(
             return term(jnp.where(each, x.astype(dtype), around) - around)
 
         count = jnp.maximum(examples * prod(x.shape[1:-1]), 1)
-        return sum_over_pixels(term_of_kept, x, each) / count
+        return sum_over_pixels(term_of_kept, x, each, pieces=PIECES) / count
 
     rows = x[:, ::8] if x.ndim > 2 else x
     pivot = mean_of(jnp.asarray, rows, jnp.zeros(x.shape[-1:], dtype))
@@ -151,8 +153,8 @@ def _normalize_backward(epsilon, residuals, cotangents):
         # An output that nothing depends on adds nothing, even where a masked x is not finite.
         return jnp.where(cotangent == 0, 0, cotangent * normalized(x))
 
-    bias_gradient = sum_over_pixels(lambda cotangent: cotangent, cotangent)
-    scale_gradient = sum_over_pixels(slope, x, cotangent)
+    bias_gradient = sum_over_pixels(lambda cotangent: cotangent, cotangent, pieces=PIECES)
+    scale_gradient = sum_over_pixels(slope, x, cotangent, pieces=PIECES)
     # What reaches x through the statistics, which masked examples do not enter.
     common = _channels(bias_gradient, x) + normalized(x) * _channels(scale_gradient, x)
     inner = cotangent - jnp.where(kept, common / jnp.maximum(count, 1), 0)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-PIECES = 16  # of a batch, or of its images, that are added up in one loop
+PIECES = 16  # of a batch, or of its images
 
 
 def wide(dtype: jnp.dtype) -> jnp.dtype:
@@ -37,13 +37,18 @@ def contract_pixels(x: jax.Array, y: jax.Array) -> jax.Array:
     return products.sum(axis=0)
 
 
-def sum_over_pixels(term: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:
+def sum_over_pixels(
+    term: Callable[..., jax.Array], *arrays: jax.Array, pieces: int = PIECES
+) -> jax.Array:
     """Sum over b and space of `term(*arrays)`, [c]; they have b in common, `term` is elementwise.
 
-    On a CPU the batch, and of a small one the first axis of space, is folded into few pieces first:
+    On a CPU the batch, and of a small one the first axis of space, is folded into `pieces` first:
     XLA fuses that with the term into one fast loop, where a reduction of its own is a slow one, or
     waits for the term to be stored. A product with ones, which is not fused, then adds up the rows;
     adding all pixels so would round more.
+
+    A term with one number a channel asks for 4 pieces: with 16 of them LLVM does not vectorise the
+    loop where the number of channels is a power of two, and it takes four times as long.
     """
     batch, flat = arrays[0].shape[0], arrays[0].ndim == 2  # without space
     rows = 1 if flat else max(array.shape[1] for array in arrays)
@@ -51,8 +56,8 @@ def sum_over_pixels(term: Callable[..., jax.Array], *arrays: jax.Array) -> jax.A
     if jax.default_backend() != "cpu" or _is_divided() or symbolic:
         result = term(*arrays)
         return jnp.sum(result, axis=tuple(range(result.ndim - 1)))
-    examples = _parts(batch, pieces_of(batch, PIECES))
-    strips = _parts(rows, pieces_of(rows, PIECES // len(examples)))
+    examples = _parts(batch, pieces_of(batch, pieces))
+    strips = _parts(rows, pieces_of(rows, pieces // len(examples)))
     terms = [
         term(*(array[part] if flat else _taken(array, part, strip) for array in arrays))
         for part in examples
