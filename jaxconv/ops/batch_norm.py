@@ -6,10 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Shaped
 
-from jaxconv.ops.xla.sums import sum_over_pixels, wide
+from jaxconv.ops.xla.sums import sum_over_pixels, sums_over_pixels, wide
 from jaxconv.ops.xla.types import vary_alike
-
-PIECES = 4  # that the sums fold a batch into; see sum_over_pixels
 
 
 def batch_norm(
@@ -107,20 +105,21 @@ def batch_statistics(
     each, dtype = _examples(kept, x), wide(x.dtype)
     examples = jnp.sum(kept, dtype=dtype)
 
-    def mean_of(term, x, pivot):
+    def offsets_and_squares(x, each):
         around = _channels(pivot, x)
+        offset = jnp.where(each, x.astype(dtype), around) - around
+        return offset, jnp.square(offset)
 
-        def term_of_kept(x, each):
-            return term(jnp.where(each, x.astype(dtype), around) - around)
-
-        count = jnp.maximum(examples * prod(x.shape[1:-1]), 1)
-        return sum_over_pixels(term_of_kept, x, each, pieces=PIECES) / count
+    def count_of(x):
+        return examples * prod(x.shape[1:-1])
 
     rows = x[:, ::8] if x.ndim > 2 else x
-    pivot = mean_of(jnp.asarray, rows, jnp.zeros(x.shape[-1:], dtype))
-    offset = mean_of(jnp.asarray, x, pivot)
-    square = mean_of(jnp.square, x, pivot)
-    count = examples * prod(x.shape[1:-1])
+    total = sum_over_pixels(lambda x, each: jnp.where(each, x.astype(dtype), 0), rows, each)
+    pivot = total / jnp.maximum(count_of(rows), 1)
+    count = count_of(x)
+    offset, square = (
+        total / jnp.maximum(count, 1) for total in sums_over_pixels(offsets_and_squares, x, each)
+    )
     return pivot + offset, jnp.maximum(square - offset * offset, 0), count
 
 
@@ -142,23 +141,21 @@ def _normalize_forward(x, scale, bias, kept, epsilon):
 
 def _normalize_backward(epsilon, residuals, cotangents):
     x, scale, kept, mean, var, count = residuals
-    kept, mean = _examples(kept, x), _channels(mean, x)
-    factor = _channels(jax.lax.rsqrt(var + epsilon), x)
+    kept, factor = _examples(kept, x), jax.lax.rsqrt(var + epsilon)
     cotangent = cotangents[0].astype(wide(x.dtype))
 
     def normalized(x):
-        return (x.astype(wide(x.dtype)) - mean) * factor
+        return (x.astype(wide(x.dtype)) - _channels(mean, x)) * _channels(factor, x)
 
-    def slope(x, cotangent):
+    def of_bias_and_scale(cotangent, x):
         # An output that nothing depends on adds nothing, even where a masked x is not finite.
-        return jnp.where(cotangent == 0, 0, cotangent * normalized(x))
+        return cotangent, jnp.where(cotangent == 0, 0, cotangent * normalized(x))
 
-    bias_gradient = sum_over_pixels(lambda cotangent: cotangent, cotangent, pieces=PIECES)
-    scale_gradient = sum_over_pixels(slope, x, cotangent, pieces=PIECES)
+    bias_gradient, scale_gradient = sums_over_pixels(of_bias_and_scale, cotangent, x)
     # What reaches x through the statistics, which masked examples do not enter.
     common = _channels(bias_gradient, x) + normalized(x) * _channels(scale_gradient, x)
     inner = cotangent - jnp.where(kept, common / jnp.maximum(count, 1), 0)
-    x_gradient = (inner * factor * _channels(scale, x)).astype(x.dtype)
+    x_gradient = (inner * _channels(factor * scale, x)).astype(x.dtype)
     return x_gradient, scale_gradient, bias_gradient, None
 
 

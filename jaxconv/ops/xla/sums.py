@@ -1,6 +1,6 @@
 """Sums in at least float32, over pixels and in pieces of the batch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import gcd, prod
 
 import jax
@@ -8,7 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-PIECES = 16  # of a batch, or of its images
+from jaxconv.ops.xla.types import vary_alike
+
+PIECES = 16  # of a batch, or of its images; PARTS where several sums share a loop
+PARTS = 8
 
 
 def wide(dtype: jnp.dtype) -> jnp.dtype:
@@ -37,36 +40,32 @@ def contract_pixels(x: jax.Array, y: jax.Array) -> jax.Array:
     return products.sum(axis=0)
 
 
-def sum_over_pixels(
-    term: Callable[..., jax.Array], *arrays: jax.Array, pieces: int = PIECES
-) -> jax.Array:
-    """Sum over b and space of `term(*arrays)`, [c]; they have b in common, `term` is elementwise.
+def sum_over_pixels(term: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:
+    """The sum over b and space of `term(*arrays)`, elementwise: [c].
 
-    On a CPU the batch, and of a small one the first axis of space, is folded into `pieces` first:
+    On a CPU the batch, and of a small one the first axis of space, is folded into few pieces first:
     XLA fuses that with the term into one fast loop, where a reduction of its own is a slow one, or
-    waits for the term to be stored. A product with ones, which is not fused, then adds up the rows;
-    adding all pixels so would round more.
+    waits for the term to be stored. A product with ones, which is not fused, then adds up what was
+    folded; adding all pixels so would round more.
 
-    A term with one number a channel asks for 4 pieces: with 16 of them LLVM does not vectorise the
-    loop where the number of channels is a power of two, and it takes four times as long.
+    Args:
+        term: of the arrays, or of the same piece of each of them.
+        arrays: [b, *space, c], with b in common; the first axis of space may be 1.
     """
     batch, flat = arrays[0].shape[0], arrays[0].ndim == 2  # without space
     rows = 1 if flat else max(array.shape[1] for array in arrays)
-    symbolic = not (isinstance(batch, int) and isinstance(rows, int))
-    if jax.default_backend() != "cpu" or _is_divided() or symbolic:
+    if _stays_whole(batch, rows):
         result = term(*arrays)
         return jnp.sum(result, axis=tuple(range(result.ndim - 1)))
-    examples = _parts(batch, pieces_of(batch, pieces))
-    strips = _parts(rows, pieces_of(rows, pieces // len(examples)))
+    examples = _parts(batch, pieces_of(batch, PIECES))
+    strips = _parts(rows, pieces_of(rows, PIECES // len(examples)))
+    # Written out: XLA would not fuse a reduction over pieces.
     terms = [
         term(*(array[part] if flat else _taken(array, part, strip) for array in arrays))
         for part in examples
         for strip in strips
     ]
-    folded = sum(terms[1:], terms[0])
-    *_, w, c = folded.shape
-    lines = folded.reshape(prod(folded.shape[:-2]), w * c)
-    return (jnp.ones(len(lines), lines.dtype) @ lines).reshape(w, c).sum(axis=0)
+    return _sum_of_lines(sum(terms[1:], terms[0]))
 
 
 def _parts(size: int, pieces: int) -> list[slice]:
@@ -77,6 +76,65 @@ def _parts(size: int, pieces: int) -> list[slice]:
 def _taken(array: jax.Array, part: slice, strip: slice) -> jax.Array:
     """Some rows of some examples; of one row for all, that."""
     return array[part] if array.shape[1] == 1 else array[part, strip]
+
+
+def sums_over_pixels(
+    terms: Callable[..., Sequence[jax.Array]], *arrays: jax.Array
+) -> list[jax.Array]:
+    """The sums over b and space of each of `terms(*arrays)`, elementwise and alike in shape: [c].
+
+    As `sum_over_pixels`, but one loop computes all of them, in less time than one alone. Where a
+    term is more than some operations, LLVM does not vectorise that loop.
+
+    Args:
+        terms: of the arrays with two axes more, [piece, b, piece, *space, c], or as they are.
+        arrays: as those of `sum_over_pixels`.
+    """
+    batch, flat = arrays[0].shape[0], arrays[0].ndim == 2  # without space
+    rows = 1 if flat else max(array.shape[1] for array in arrays)
+    if _stays_whole(batch, rows):
+        results = terms(*arrays)
+        return [jnp.sum(each, axis=tuple(range(each.ndim - 1))) for each in results]
+    examples = pieces_of(batch, PARTS)
+    strips = pieces_of(rows, PARTS // examples)
+
+    def split(array):
+        space = [1] if flat else array.shape[1:-1]
+        pieces = strips if space[0] > 1 else 1
+        cut = [examples, batch // examples, pieces, space[0] // pieces, *space[1:]]
+        return array.reshape(*cut, array.shape[-1])
+
+    return [_sum_of_lines(each) for each in _fold(*vary_alike(*terms(*map(split, arrays))))]
+
+
+@jax.custom_jvp
+def _fold(*arrays: jax.Array) -> tuple[jax.Array, ...]:
+    """Arrays [i, b, j, ...], of one shape, each summed over i and j: in one loop for all."""
+    zeros = tuple(np.zeros((), array.dtype) for array in arrays)
+    return tuple(lax.reduce(arrays, zeros, _add_each, (0, 2)))
+
+
+@_fold.defjvp
+def _fold_jvp(arrays, tangents):
+    # A reduction of several arrays at once has no transpose.
+    return _fold(*arrays), tuple(jnp.sum(tangent, axis=(0, 2)) for tangent in tangents)
+
+
+def _add_each(a: tuple[jax.Array, ...], b: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+    return tuple(map(lax.add, a, b))
+
+
+def _sum_of_lines(folded: jax.Array) -> jax.Array:
+    """[..., w, c] -> [c], by a product with ones."""
+    *_, w, c = folded.shape
+    lines = folded.reshape(prod(folded.shape[:-2]), w * c)
+    return (jnp.ones(len(lines), lines.dtype) @ lines).reshape(w, c).sum(axis=0)
+
+
+def _stays_whole(batch: int, rows: int) -> bool:
+    """Whether the sums are left to XLA: where sizes are symbols, and where no CPU alone has all."""
+    symbolic = not (isinstance(batch, int) and isinstance(rows, int))
+    return jax.default_backend() != "cpu" or _is_divided() or symbolic
 
 
 def _is_divided() -> bool:
