@@ -14,6 +14,7 @@ from flax import linen as nn
 
 from jaxconv.linen.layers import BatchNorm, Dropout, GlobalAvgPool, ReLU
 from jaxconv.models.s9 import S9Net
+from jaxconv.ops.batch_norm import batch_norm
 from jaxconv.ops.dropout import dropout, hash_bits
 
 STORED = json.loads((Path(__file__).parent / "torch_results" / "training.json").read_text())
@@ -99,6 +100,36 @@ def test_batch_norm_gradient_is_that_of_float64(mask):
         ]
         along = sum(np.vdot(g, d) for g, d in zip(gradients, direction, strict=True))
         assert along == pytest.approx((sides[0] - sides[1]) / 2e-5, rel=2e-4, abs=2e-4)
+
+
+def plain_batch_norm(x, scale, bias):
+    mean, var = x.mean((0, 1, 2), keepdims=True), x.var((0, 1, 2), keepdims=True)
+    return (x - mean) * jax.lax.rsqrt(var + 1e-5) * scale.reshape(1, 1, 1, -1) + bias.reshape(
+        1, 1, 1, -1
+    )
+
+
+def our_batch_norm(x, scale, bias):
+    return batch_norm(x, scale, bias, jnp.zeros(5), jnp.ones(5), train=True)[0]
+
+
+@pytest.mark.parametrize("of", [(0,), (1,), (2,), (0, 1, 2)])
+def test_batch_norm_has_second_derivatives(of):
+    """The gradient of the size of a gradient, as for a gradient penalty; to each argument alone."""
+    given = [jnp.asarray(RNG.normal(1, 2, s), jnp.float32) for s in ((8, 3, 4, 5), (5,), (5,))]
+
+    def penalty(norm, *arguments):
+        def loss(*arguments):
+            return jnp.sum(norm(*arguments) ** 3) / 100
+
+        return sum(jnp.sum(each**2) for each in jax.grad(loss, of)(*arguments))
+
+    ours, theirs = (
+        jax.grad(partial(penalty, norm), argnums=of)(*given)
+        for norm in (our_batch_norm, plain_batch_norm)
+    )
+    for mine, expected in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("mean", [0, 1e3, -1e4])
