@@ -2,8 +2,9 @@
 
     python train.py --config configs/s9.py
 
-Expected: the guide that documents it reports 85.47 % on the test images. With --config.epochs=10:
-71.2 % (seed 0), in about 10 minutes where two AVX-512 cores have nothing else to do.
+Expected: 84.6 % on the test images (seed 0), after two hours where two AVX-512 cores have nothing
+else to do; the guide that documents the recipe reports 85.47 %. With --config.epochs=10: 71.2 %
+(seed 0), in about 10 minutes.
 """
 
 from ml_collections import ConfigDict, config_dict
