@@ -10,8 +10,8 @@ from jax import lax
 
 from jaxconv.ops.xla.types import vary_alike
 
-PIECES = 16  # of a batch, or of its images; PARTS where several sums share a loop
-PARTS = 8
+PIECES = 16  # of a batch, or of its images, that are added up in one loop
+PIECES_FOR_MANY = 8  # where the loop computes several sums
 
 
 def wide(dtype: jnp.dtype) -> jnp.dtype:
@@ -83,8 +83,8 @@ def sums_over_pixels(
 ) -> list[jax.Array]:
     """The sums over b and space of each of `terms(*arrays)`, elementwise and alike in shape: [c].
 
-    As `sum_over_pixels`, but one loop computes all of them, in less time than one alone. Where a
-    term is more than some operations, LLVM does not vectorise that loop.
+    As `sum_over_pixels`, but one loop computes all of them, in less time than one alone. The terms
+    are to be short: LLVM does not vectorise a long loop, which then takes several times as long.
 
     Args:
         terms: of the arrays with two axes more, [piece, b, piece, *space, c], or as they are.
@@ -95,8 +95,8 @@ def sums_over_pixels(
     if _stays_whole(batch, rows):
         results = terms(*arrays)
         return [jnp.sum(each, axis=tuple(range(each.ndim - 1))) for each in results]
-    examples = pieces_of(batch, PARTS)
-    strips = pieces_of(rows, PARTS // examples)
+    examples = pieces_of(batch, PIECES_FOR_MANY)
+    strips = pieces_of(rows, PIECES_FOR_MANY // examples)
 
     def split(array):
         space = [1] if flat else array.shape[1:-1]
