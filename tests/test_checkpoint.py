@@ -300,16 +300,16 @@ except CheckpointError as error:
 """
 
 
+def run_python(program, place):
+    """What a Python process of its own did with a program, which gets the place as its argument."""
+    command = [sys.executable, "-c", program, str(place)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
 def test_a_disk_that_is_full_is_one_line_and_the_process_ends(tmp_path):
     """A limit on the size of files stands for it: the kernel refuses the write in the same way."""
     start = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = run_python(FULL_DISK, tmp_path)
     assert time.monotonic() - start < 60  # threads that wait for ever would take 5 minutes
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
@@ -336,13 +336,7 @@ except KeyboardInterrupt:
 
 
 def test_a_save_that_the_end_of_the_process_overtakes_is_given_up_in_silence(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = run_python(INTERRUPTED, tmp_path)
     assert (done.returncode, done.stderr) == (1, "error: stopped at once\n")
 
 

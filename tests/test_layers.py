@@ -104,9 +104,8 @@ def test_batch_norm_gradient_is_that_of_float64(mask):
 
 def plain_batch_norm(x, scale, bias):
     mean, var = x.mean((0, 1, 2), keepdims=True), x.var((0, 1, 2), keepdims=True)
-    return (x - mean) * jax.lax.rsqrt(var + 1e-5) * scale.reshape(1, 1, 1, -1) + bias.reshape(
-        1, 1, 1, -1
-    )
+    scale, bias = (each.reshape(1, 1, 1, -1) for each in (scale, bias))
+    return (x - mean) * jax.lax.rsqrt(var + 1e-5) * scale + bias
 
 
 def our_batch_norm(x, scale, bias):
