@@ -2,7 +2,7 @@
 
 import sys
 
-from jaxconv.cli import main
+from jaxconv.cli import run_and_exit
 
 if __name__ == "__main__":
-    sys.exit(main(["train", *sys.argv[1:]]))
+    run_and_exit(["train", *sys.argv[1:]])

@@ -1,8 +1,6 @@
 """`python -m jaxconv VERB`; see `jaxconv/cli/program.py`."""
 
-import sys
-
-from jaxconv.cli import main
+from jaxconv.cli import run_and_exit
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_and_exit()

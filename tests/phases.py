@@ -30,7 +30,7 @@ def main(marks, *argv):
 
     training_run.fit_here = marked_fit
     mark("start-up", 0)
-    return cli.main(["train", *argv])
+    cli.run_and_exit(["train", *argv])
 
 
 def mark_training(mark):
@@ -69,4 +69,4 @@ def mark_training(mark):
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    main(*sys.argv[1:])

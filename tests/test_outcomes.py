@@ -215,3 +215,27 @@ def test_a_notebook_s_choice_of_how_to_draw_does_not_matter(tmp_path, monkeypatc
     code, _, err = run(*argv)
     assert code == 0, err
     assert os.environ["MPLBACKEND"] == "module://nothing_of_this_name"
+
+
+@pytest.mark.parametrize(
+    ("ending", "code", "torn_down"),
+    [("raise Stopped(signal.SIGINT)", 130, False), ("return 3", 3, True), ("return None", 0, True)],
+)
+def test_a_stopped_process_skips_what_python_does_at_its_end(ending, code, torn_down):
+    """Where XLA still compiled in a thread, that ended in a segmentation fault now and then."""
+    program = f"""
+import atexit, signal
+from jaxconv.cli import program, run_and_exit
+from jaxconv.runs.signals import Stopped
+def summary(parser, argv):
+    print("summary", end=" ")
+    {ending}
+program.VERBS = {{"summary": program.VERBS["summary"]._replace(run=summary)}}
+atexit.register(print, "torn down")
+run_and_exit(["summary"])
+"""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (code, "summary " + "torn down\n" * torn_down)

@@ -5,6 +5,6 @@
 table of exit codes.
 """
 
-from jaxconv.cli.program import VERBS, main
+from jaxconv.cli.program import VERBS, main, run_and_exit
 
-__all__ = ["VERBS", "main"]
+__all__ = ["VERBS", "main", "run_and_exit"]

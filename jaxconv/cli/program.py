@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from jaxconv import __version__
 from jaxconv.cli.config.error import ConfigError
@@ -23,6 +23,7 @@ from jaxconv.cli.verbs import (
     train,
 )
 from jaxconv.runs import job
+from jaxconv.runs.signals import end_at_once
 from jaxconv.text import nearest
 
 
@@ -127,6 +128,14 @@ def main(argv: Sequence[str] | None = None) -> int:
                 fail(found.line)
             job.leave(found.exit_code)
             return found.exit_code
+
+
+def run_and_exit(argv: Sequence[str] | None = None) -> NoReturn:
+    """`main`, and the end of the process."""
+    code = main(argv)
+    if code > 128:  # of a signal: where a thread still compiles, Python's own end could crash
+        end_at_once(code)
+    sys.exit(code)
 
 
 def _run(argv: Sequence[str]) -> int | None:

@@ -9,7 +9,6 @@ import ctypes
 import os
 import re
 import signal
-import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -20,6 +19,7 @@ from jax.experimental import multihost_utils
 
 from jaxconv.runs.roll_call import call_roll
 from jaxconv.runs.roll_words import Facts, JobError
+from jaxconv.runs.signals import end_at_once
 from jaxconv.text import one_line
 from jaxconv.training.checkpoint import Checkpoints
 from jaxconv.training.parallel import OneDevice
@@ -128,9 +128,7 @@ def leave(code: int) -> None:
     By itself Python would end only after JAX has met the others once more.
     """
     if in_job():
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        end_at_once(code)
 
 
 @contextlib.contextmanager
