@@ -21,8 +21,8 @@ from jaxconv.training.checkpoint import (
     CheckpointDamaged,
     CheckpointError,
     Checkpoints,
-    hushed,
 )
+from jaxconv.training.orbax_noise import hushed
 
 
 def tree(seed, width=40):
@@ -284,7 +284,8 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from jaxconv.training.checkpoint import CheckpointError, Checkpoints, hushed
+from jaxconv.training.checkpoint import CheckpointError, Checkpoints
+from jaxconv.training.orbax_noise import hushed
 checkpoints = Checkpoints(Path(sys.argv[1]))
 noise = np.random.default_rng(0).standard_normal(50_000).astype(np.float32)
 checkpoints.save(1, noise)
@@ -324,7 +325,8 @@ INTERRUPTED = """
 import sys
 from pathlib import Path
 import numpy as np
-from jaxconv.training.checkpoint import Checkpoints, hushed
+from jaxconv.training.checkpoint import Checkpoints
+from jaxconv.training.orbax_noise import hushed
 noise = [np.random.default_rng(0).standard_normal(1_000_000) for _ in range(20)]
 try:
     with hushed():

@@ -82,7 +82,6 @@ LATE = {  # heavy, and so imported inside functions, except in the modules that 
         "jaxconv.report.style",
         "jaxconv.report.figures",
         "jaxconv.report.comparison",
-        "jaxconv.report.style",
     ),
     "orbax": ("jaxconv.training.checkpoint",),
     "shtab": (),

@@ -18,7 +18,8 @@ from tiny import (
 )
 
 from jaxconv.training.checkpoint import CheckpointError, Checkpoints
-from jaxconv.training.loop import Diverged, Interrupted, make_evaluate, predict
+from jaxconv.training.evaluation import make_evaluate, predict
+from jaxconv.training.loop import Diverged, Interrupted
 
 ENGINES = ("device", "albumentations")
 

@@ -21,7 +21,8 @@ from jaxconv.augment.pipeline import parse_pipeline
 from jaxconv.runs import run_dir
 from jaxconv.training.checkpoint import Checkpoints
 from jaxconv.training.epochs import make_device_epoch
-from jaxconv.training.loop import Course, fit, go_on, make_evaluate
+from jaxconv.training.evaluation import make_evaluate
+from jaxconv.training.loop import Course, fit, go_on
 from jaxconv.training.optim import one_cycle_sgd
 from jaxconv.training.step import init_train_state, make_eval_step, make_train_step
 

@@ -21,7 +21,8 @@ from jaxconv.training.epochs import (
     make_streamed_epoch,
     steps_of,
 )
-from jaxconv.training.loop import Course, SaveEvery, fit, go_on, make_evaluate
+from jaxconv.training.evaluation import make_evaluate
+from jaxconv.training.loop import Course, SaveEvery, fit, go_on
 from jaxconv.training.mixing import make_mix
 from jaxconv.training.objective import make_objective
 from jaxconv.training.optim import one_cycle_sgd

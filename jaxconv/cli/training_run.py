@@ -46,7 +46,7 @@ def dry_run(config: Config) -> int:
     """The dry run: two steps of each kind, an evaluated batch, a checkpoint; nothing is left."""
     from jaxconv.cli.build.step import phase_starts
     from jaxconv.cli.build.training import build_training
-    from jaxconv.training.checkpoint import hushed
+    from jaxconv.training.orbax_noise import hushed
     from jaxconv.training.rehearsal import rehearse
 
     keep_freed_memory()
@@ -131,8 +131,9 @@ def fit_here(
     from jaxconv.cli.build.training import build_fit, build_training
     from jaxconv.models.summary import format_summary, summarize
     from jaxconv.runs.events import event_writer
-    from jaxconv.training.checkpoint import Checkpoints, hushed
+    from jaxconv.training.checkpoint import Checkpoints
     from jaxconv.training.loop import Interrupted, go_on
+    from jaxconv.training.orbax_noise import hushed
 
     checkpoints: Any = Checkpoints(run.checkpoints, say=say)
     training = build_training(config, dataset, network)

@@ -7,10 +7,7 @@ believed. Reading falls back to the one before, and the damaged one is set aside
 import contextlib
 import hashlib
 import json
-import logging
 import shutil
-import stat
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,20 +15,17 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxconv.errors import JaxconvError
 from jaxconv.files import require_inside
 from jaxconv.text import one_line, printable
+from jaxconv.training.checkpoint_files import (
+    CheckpointDamaged,
+    CheckpointError,
+    places,
+    strange_checkpoints,
+)
+from jaxconv.training.orbax_noise import hushed
 
-LATE = "Event loop is closed"
 MOST_ATTEMPTS = 20
-
-
-class CheckpointError(JaxconvError):
-    """A checkpoint can't be written or used; the message says which, why and what to do."""
-
-
-class CheckpointDamaged(CheckpointError):
-    """A checkpoint does not hold what was saved in it."""
 
 
 def _print(line: str) -> None:
@@ -62,7 +56,7 @@ class Checkpoints:
             require_inside(directory, directory.parent)
             directory.mkdir(parents=True, exist_ok=True)
         self._manager: Any = None
-        self._set_aside(_strange_checkpoints(directory))
+        self._set_aside(strange_checkpoints(directory))
         with hushed():
             self._manager = _make_manager(directory, read_only)
         self._set_aside_unlisted()
@@ -214,7 +208,7 @@ class Checkpoints:
             raise CheckpointDamaged(
                 f"{damaged[max(damaged)]}; going on with training sets it aside"
             )
-        if damaged and len(damaged) == len(_places(self.directory)):
+        if damaged and len(damaged) == len(places(self.directory)):
             reason = damaged[max(damaged)]
             raise CheckpointDamaged(
                 f"{reason}; no other is left to go on from: give a new --workdir"
@@ -285,88 +279,3 @@ def _digest(leaves: dict[str, np.ndarray], metrics: dict[str, float] | None) -> 
         digest.update(f"{path} {_describe(leaf)}\n".encode())
         digest.update(np.ascontiguousarray(leaf).tobytes())
     return digest.hexdigest()
-
-
-def _places(directory: Path) -> dict[int, Path]:
-    """The checkpoints in a directory by step; none where it is not there."""
-    found = directory.iterdir() if directory.is_dir() else ()
-    return {int(path.name): path for path in found if path.name.isdecimal()}
-
-
-def _strange_checkpoints(directory: Path) -> dict[int, str]:
-    """What is wrong, by step, with checkpoints that Orbax would fail at, or wait for."""
-    reasons = {step: _strangeness(path) for step, path in _places(directory).items()}
-    return {
-        step: f"{directory / str(step)} can't be read ({reason})"
-        for step, reason in reasons.items()
-        if reason
-    }
-
-
-def _strangeness(place: Path) -> str | None:
-    if len(place.name) > 12:
-        return "no run has so many steps"
-    with contextlib.suppress(FileNotFoundError):  # the run itself may remove it in this moment
-        for path in [place, *place.rglob("*")]:
-            mode = path.lstat().st_mode
-            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-                return f"{path.name} is a link, a pipe or a device"
-        try:
-            told = json.loads((place / "_CHECKPOINT_METADATA").read_bytes())
-            times = [told.get(f"{name}_timestamp_nsecs") for name in ("init", "commit")]
-            if not all(time is None or (type(time) is int and 0 <= time < 2**63) for time in times):
-                return "its times are none"
-            if (metrics := place / "metrics" / "metrics").exists():
-                accuracy = json.loads(metrics.read_bytes())["test_accuracy"]
-                if type(accuracy) not in (int, float) or not 0 <= accuracy <= 100:
-                    return "its accuracy is none"
-        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
-            return one_line(error)
-    return None
-
-
-@contextlib.contextmanager
-def hushed() -> Iterator[None]:
-    """A context without what Orbax and TensorStore print of errors that they also raise.
-
-    Once one of TensorStore's reads or writes fails, the others find their event loop closed, and
-    say so, each with a traceback, from threads of their own; Orbax does so of a save that the end
-    of the process overtakes. After a save that failed, and after Ctrl-C, it stays: more may come
-    until the process ends.
-    """
-    before = sys.excepthook, sys.unraisablehook
-    loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
-
-    def except_(kind: type, error: BaseException, frames: Any) -> None:
-        if str(error) != LATE:
-            before[0](kind, error, frames)
-
-    def unraisable_(unraisable: Any) -> None:
-        if str(unraisable.exc_value) != LATE:
-            before[1](unraisable)
-
-    def restore() -> None:
-        sys.excepthook, sys.unraisablehook = before
-        for logger in loggers:
-            logger.removeFilter(_is_worth_telling)
-
-    sys.excepthook, sys.unraisablehook = except_, unraisable_
-    nested = _is_worth_telling in loggers[0].filters
-    for logger in loggers:
-        logger.addFilter(_is_worth_telling)
-    if nested:
-        loggers.clear()
-    try:
-        yield
-    except (CheckpointError, KeyboardInterrupt):  # the program is about to end
-        raise
-    except BaseException:
-        restore()
-        raise
-    restore()
-
-
-def _is_worth_telling(record: logging.LogRecord) -> bool:
-    """Whether a log record is neither Orbax's nor of a late call of TensorStore's."""
-    of_orbax = record.name == "absl" and "orbax" in Path(record.pathname).parts
-    return not of_orbax and record.name != "asyncio"

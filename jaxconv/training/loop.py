@@ -1,4 +1,4 @@
-"""Running many steps: `fit` and `evaluate`; with `rehearsal.py` the only file with a clock."""
+"""Running many steps: `fit`; with `rehearsal.py` the only file with a clock."""
 
 import math
 import sys
@@ -8,14 +8,12 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from tqdm import tqdm
 
 from jaxconv.errors import JaxconvError
 from jaxconv.training.checkpoint import Checkpoints
 from jaxconv.training.epochs import RunEpoch, Tally, empty_tally
 from jaxconv.training.optim import current_rates
-from jaxconv.training.parallel import OneDevice, make_layout
 from jaxconv.training.step import TrainState
 from jaxconv.training.wish import Wish
 
@@ -39,56 +37,6 @@ class Interrupted(Exception):
 
 class Diverged(JaxconvError):
     """A loss was not finite; the message names the step, the rate and the last good checkpoint."""
-
-
-def make_evaluate(
-    eval_step: Callable,
-    images: np.ndarray,
-    labels: np.ndarray,
-    *,
-    batch_size: int,
-    layout: OneDevice | None = None,
-) -> Callable[[TrainState], Row]:
-    """Returns `evaluate(state) -> {"test_loss", "test_accuracy"}` over exactly all n images.
-
-    `test_loss` is the mean cross-entropy in nats, `test_accuracy` in percent. The last batch is
-    filled up with images that the mask leaves out, so that one compilation serves all. Batches are
-    split over all devices, and each process reads the images of its own.
-    """
-    layout = layout or make_layout()
-    width = layout.padded(batch_size)
-    starts = range(0, len(labels), width)
-    places = [layout.part(np.arange(start, start + width)) for start in starts]
-    batches = [
-        layout.batch(
-            {
-                "image": images[place % len(labels)],
-                "label": labels[place % len(labels)],
-                "mask": place < len(labels),
-            }
-        )
-        for place in places
-    ]
-
-    def evaluate(state):
-        sums = jax.device_get([eval_step(state, batch) for batch in batches])
-        count = sum(int(part["count"]) for part in sums)
-        loss = math.fsum(float(part["loss_sum"]) for part in sums)
-        correct = sum(int(part["correct"]) for part in sums)
-        return {"test_loss": loss / count, "test_accuracy": 100 * correct / count}
-
-    return evaluate
-
-
-def predict(
-    predict_step: Callable, state: TrainState, images: np.ndarray, *, batch_size: int
-) -> np.ndarray:
-    """Probabilities [n, k], float32, of images [n, h, w, c]; one compilation."""
-    parts = []
-    for start in range(0, len(images), batch_size):
-        place = np.arange(start, start + batch_size) % len(images)
-        parts.append(np.asarray(predict_step(state, images[place])))
-    return np.concatenate(parts)[: len(images)]
 
 
 class Progress(NamedTuple):

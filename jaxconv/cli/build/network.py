@@ -45,7 +45,7 @@ class Network(NamedTuple):
 
         `flips` takes the mean of the logits of each image and its mirror image.
         """
-        from jaxconv.training.loop import make_evaluate
+        from jaxconv.training.evaluation import make_evaluate
         from jaxconv.training.step import make_eval_step, mirrored
 
         logits = mirrored(self.logits) if flips else self.logits
@@ -59,7 +59,7 @@ class Network(NamedTuple):
         Raises:
             NotFinite: they are no numbers.
         """
-        from jaxconv.training.loop import predict
+        from jaxconv.training.evaluation import predict
         from jaxconv.training.step import mirrored
 
         batch_size = min(len(images), self.batch_size)
