@@ -36,6 +36,8 @@ def get_config() -> ConfigDict:
     config.optimizer.momentum = config_dict.placeholder(float)  # None: cycled, or 0.9 with cosine
     config.optimizer.nesterov = False  # whether a step looks ahead along the momentum
     config.optimizer.decay_norm = True  # whether all parameters decay, or only kernels
+    config.optimizer.muon_lr = config_dict.placeholder(float)  # Muon's, for kernels; None: SGD
+    config.optimizer.muon_decay = 0.0  # weight decay of Muon's kernels, decoupled
 
     config.mix = ConfigDict()  # of the images of a batch in pairs
     config.mix.mixup = 0.0  # alpha of mixup, the usual 0.2; 0 is never

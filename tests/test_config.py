@@ -343,6 +343,8 @@ def test_a_value_in_the_file_is_checked_too(tmp_path):
         ("optimizer.momentum", -0.1),
         ("optimizer.nesterov", 1),
         ("optimizer.decay_norm", None),
+        ("optimizer.muon_lr", 0.0),
+        ("optimizer.muon_decay", -0.1),
         ("label_smoothing", -0.1),
         ("dtype", "float64"),
         ("data.sources", ()),

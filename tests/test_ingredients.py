@@ -43,6 +43,7 @@ FEW = (
 INGREDIENTS = {
     "schedule": ("--config.optimizer.schedule=cosine", "--config.optimizer.nesterov=true"),
     "decay of kernels": ("--config.optimizer.decay_norm=false",),
+    "muon": ("--config.optimizer.muon_lr=0.02", "--config.optimizer.muon_decay=0.02"),
     "alternating flip": (
         "--config.augment.transforms=(('AlternatingFlip',{}),"
         "('Normalize',{'mean':(0.5,0.5,0.5),'std':(0.25,0.25,0.25)}))",

@@ -240,6 +240,8 @@ CHANGES = {  # a value that no config of the tests has, for each field: processe
     "optimizer.momentum": 0.8,
     "optimizer.nesterov": "true",
     "optimizer.decay_norm": "false",
+    "optimizer.muon_lr": 0.02,
+    "optimizer.muon_decay": 0.01,
     "dropout_rate": 0.7,
     "dropout_epochs": 2,
     "ema_decay": 0.9,

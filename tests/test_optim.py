@@ -13,6 +13,7 @@ from flax.traverse_util import flatten_dict
 from jaxconv.training.optim import (
     cosine_cycle,
     current_rates,
+    muon,
     one_cycle,
     one_cycle_sgd,
     sgd,
@@ -171,6 +172,83 @@ def test_norms_and_biases_may_be_left_out_of_the_decay():
     assert decayed == {"conv/kernel"}
 
 
+def kernels_of(shapes, seed=0):
+    rng = np.random.default_rng(seed)
+    return {
+        name: jnp.asarray(rng.normal(size=shape), jnp.float32) for name, shape in shapes.items()
+    }
+
+
+SHAPES = {
+    "conv": (3, 3, 8, 5),
+    "pointwise": (1, 1, 6, 12),
+    "dense": (7, 4),
+    "signal": (3, 2, 9),
+    "depthwise": (3, 3, 1, 8),
+    "bias": (5,),
+}
+MIXING = ("conv", "pointwise", "dense", "signal")
+
+
+def muon_of(schedule, **options):
+    options = {"kernel_scale": 1.0, "kernel_decay": 0.0, "weight_decay": 0.0} | options
+    return muon(schedule, **options)
+
+
+def test_a_step_of_muon_is_the_orthogonal_factor_of_the_momentum():
+    """In the singular vectors of the gradient, by NumPy: diagonal, all about 1."""
+    gradients, schedule = kernels_of(SHAPES), warmup_cosine(10, max_lr=1.0, warmup=0.0)
+    tx = muon_of(schedule, kernel_scale=0.5)
+    updates, _ = tx.update(gradients, tx.init(gradients), gradients)
+    for name in MIXING:
+        matrix = np.asarray(gradients[name]).reshape(-1, SHAPES[name][-1])
+        u, values, vt = np.linalg.svd(matrix, full_matrices=False)
+        step = -2 * u.T @ np.asarray(updates[name]).reshape(matrix.shape) @ vt.T
+        np.testing.assert_allclose(step, np.diag(np.diag(step)), atol=2e-5)
+        assert 0.65 < np.diag(step).min() <= np.diag(step).max() < 1.25
+        assert values.max() / values.min() > 1.5  # which those of the gradient are not
+
+
+def test_muon_leaves_the_other_parameters_to_sgd():
+    params, gradients = kernels_of(SHAPES), kernels_of(SHAPES, seed=1)
+    schedule, options = one_cycle(10, max_lr=MAX_LR), {"weight_decay": 0.3, "decay_norm": False}
+    found = []
+    for tx in (
+        sgd(schedule, nesterov=True, **options),
+        muon_of(schedule, nesterov=True, **options),
+    ):
+        state = tx.init(params)
+        for _ in range(3):
+            updates, state = tx.update(gradients, state, params)
+        found.append(updates)
+    for name in SHAPES:
+        equal = np.allclose(found[0][name], found[1][name], rtol=1e-6)
+        assert equal == (name not in MIXING), name
+
+
+def test_decay_of_muon_takes_its_share_of_a_kernel_and_nothing_else():
+    params, rates_ = kernels_of(SHAPES), warmup_cosine(10, max_lr=0.4, warmup=0.0)
+    zeros = jax.tree.map(jnp.zeros_like, params)
+    tx = muon_of(rates_, kernel_scale=0.5, kernel_decay=0.25)
+    updates, _ = tx.update(zeros, tx.init(params), params)
+    for name, value in params.items():
+        share = 0.4 * 0.5 * 0.25 if name in MIXING else 0.0
+        np.testing.assert_allclose(updates[name], -share * value, rtol=1e-5, atol=1e-7)
+
+
+def test_muon_learns_at_its_own_rate_along_the_schedule():
+    gradients, schedule = kernels_of(SHAPES), warmup_cosine(4, max_lr=0.4, warmup=0.0)
+    tx = muon_of(schedule, kernel_scale=0.25)
+    state = tx.init(gradients)
+    norms = []
+    for _ in range(4):
+        updates, state = tx.update(gradients, state, gradients)
+        norms.append(float(jnp.linalg.norm(updates["conv"])))
+    expected = [0.5 + 0.5 * np.cos(np.pi * step / 4) for step in range(4)]
+    np.testing.assert_allclose(np.array(norms) / norms[0], expected, rtol=1e-5)
+    assert current_rates(state)["momentum"] == pytest.approx(0.9)
+
+
 @pytest.mark.parametrize("schedule", [one_cycle, warmup_cosine])
 def test_states_of_all_choices_have_one_structure(schedule):
     """So that a checkpoint can be read without knowing how its network was trained."""
@@ -182,9 +260,10 @@ def test_states_of_all_choices_have_one_structure(schedule):
         for tx in (
             one_cycle_sgd(10, max_lr=MAX_LR, weight_decay=0.0),
             sgd(schedule(5, max_lr=1.0), weight_decay=0.1, nesterov=True, decay_norm=False),
+            muon_of(schedule(5, max_lr=1.0), kernel_decay=0.1),
         )
     ]
-    assert leaves[0] == leaves[1]
+    assert leaves[0] == leaves[1] == leaves[2]
 
 
 def test_the_state_holds_arrays_only_and_the_rates_of_the_last_step():

@@ -1,10 +1,11 @@
-"""SGD with momentum, and the schedules of its two rates: one cycle, or a cosine after a warm-up."""
+"""SGD with momentum, Muon, and the schedules of their rates: one cycle, or a cosine."""
 
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+from optax.contrib import MuonDimensionNumbers, scale_by_muon
 
 
 class Rates(NamedTuple):
@@ -109,6 +110,66 @@ def sgd(
 
 def _have_axes(params: Any) -> Any:
     return jax.tree.map(lambda array: array.ndim > 1, params)
+
+
+def muon(
+    rates: Rates,
+    *,
+    kernel_scale: float,
+    kernel_decay: float,
+    weight_decay: float,
+    nesterov: bool = False,
+    decay_norm: bool = True,
+) -> optax.GradientTransformationExtraArgs:
+    """Muon for the kernels that mix channels, and `sgd` for all other parameters.
+
+    Muon is SGD whose momentum is made orthogonal before the step: as a matrix of all numbers that
+    go into an output channel by the output channels, whose singular values all become about 1. Its
+    weight decay is decoupled: what it takes off a kernel is the rate times the kernel, and does not
+    enter the momentum. The kernels are those [..., in, out] with in > 1; a depthwise kernel, whose
+    channels do not meet, is not among them. The state is that of `sgd`, leaf by leaf.
+
+    Args:
+        rates: as `sgd`; its learning rate is that of the other parameters.
+        kernel_scale: learning rate of Muon's kernels, over that of the others.
+        kernel_decay: times the kernel, in every step of Muon.
+        weight_decay, nesterov, decay_norm: as `sgd`; the decay is that of the other parameters.
+
+    Source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024), with
+    Optax's Newton-Schulz iteration; Loshchilov and Hutter, "Decoupled weight decay" (2019).
+    """
+
+    def others(params: Any) -> Any:
+        may = jax.tree.map(lambda array: decay_norm or array.ndim > 1, params)
+        return jax.tree.map(lambda mixes, may: may and not mixes, _mix_channels(params), may)
+
+    def optimizer(learning_rate: Any, momentum: Any) -> optax.GradientTransformation:
+        kernels = optax.chain(
+            optax.stateless(lambda updates, _: _orthogonal(updates)),
+            optax.add_decayed_weights(kernel_decay),
+            optax.scale(kernel_scale),
+        )
+        return optax.chain(
+            optax.trace(momentum, nesterov),
+            optax.masked(kernels, _mix_channels),
+            optax.scale_by_learning_rate(learning_rate),
+        )
+
+    injected = optax.inject_hyperparams(optimizer)(
+        learning_rate=rates.learning_rate, momentum=rates.momentum
+    )
+    return optax.chain(optax.add_decayed_weights(weight_decay, others), injected)
+
+
+def _mix_channels(params: Any) -> Any:
+    return jax.tree.map(lambda array: array.ndim > 1 and array.shape[-2] > 1, params)
+
+
+def _orthogonal(updates: Any) -> Any:
+    """Of each kernel, as a matrix [... * in, out], the nearest whose singular values are all 1."""
+    axes = jax.tree.map(lambda array: MuonDimensionNumbers(range(array.ndim - 1), -1), updates)
+    iteration = scale_by_muon(beta=0.0, nesterov=False, weight_dimension_numbers=axes)
+    return iteration.update(updates, iteration.init(updates))[0]
 
 
 def one_cycle_sgd(

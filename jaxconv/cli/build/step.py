@@ -12,7 +12,7 @@ from jaxconv.cli.config.types import Config
 from jaxconv.training.average import averaged
 from jaxconv.training.mixing import make_mix, unmixed
 from jaxconv.training.objective import make_objective
-from jaxconv.training.optim import one_cycle, sgd, warmup_cosine
+from jaxconv.training.optim import muon, one_cycle, sgd, warmup_cosine
 from jaxconv.training.step import make_train_step
 
 
@@ -49,8 +49,15 @@ def build_optimizer(config: Config, total_steps: int) -> optax.GradientTransform
     options = {"warmup": given.warmup_share, "momentum": given.momentum}
     told = {name: value for name, value in options.items() if value is not None}
     rates = make_rates(total_steps, max_lr=config.max_lr, **told)
-    decay = {"weight_decay": config.weight_decay, "decay_norm": given.decay_norm}
-    return sgd(rates, nesterov=given.nesterov, **decay)
+    options = {
+        "weight_decay": config.weight_decay,
+        "nesterov": given.nesterov,
+        "decay_norm": given.decay_norm,
+    }
+    if given.muon_lr is None:
+        return sgd(rates, **options)
+    scale = given.muon_lr / config.max_lr
+    return muon(rates, kernel_scale=scale, kernel_decay=given.muon_decay, **options)
 
 
 def build_step(

@@ -32,6 +32,8 @@ ADDED: Mapping[str, Any] = {
     "optimizer.momentum": None,
     "optimizer.nesterov": False,
     "optimizer.decay_norm": True,
+    "optimizer.muon_lr": None,
+    "optimizer.muon_decay": 0.0,
 }
 
 

@@ -60,6 +60,8 @@ def _is_text(value: Any) -> bool:
 
 _FLAG = Rule("true or false", lambda value: type(value) is bool)
 _SHARE = _number("of at least 0 and below 1", lambda share: 0 <= share < 1)
+_RATE = _number("above 0 that float32 can hold", lambda rate: 0 < rate < 3.4e38)
+_DECAY = _number("of at least 0 that float32 can hold", lambda decay: 0 <= decay < 3.4e38)
 _ALPHA = _number("of at least 0.01 and at most 100, or 0", lambda a: a == 0 or 0.01 <= a <= 100)
 
 RULES: Mapping[str, Rule] = {
@@ -67,15 +69,15 @@ RULES: Mapping[str, Rule] = {
     "epochs": _whole(at_least=1),
     "batch_size": _whole(at_least=1),
     "steps_per_call": _or_none(_whole(at_least=1), "a choice by the backend"),
-    "max_lr": _number("above 0 that float32 can hold", lambda rate: 0 < rate < 3.4e38),
-    "weight_decay": _number(
-        "of at least 0 that float32 can hold", lambda decay: 0 <= decay < 3.4e38
-    ),
+    "max_lr": _RATE,
+    "weight_decay": _DECAY,
     "optimizer.schedule": _choice("one_cycle", "cosine"),
     "optimizer.warmup_share": _or_none(_SHARE, "0.3 of one_cycle, 0.05 of cosine", float),
     "optimizer.momentum": _or_none(_SHARE, "what goes with the schedule", float),
     "optimizer.nesterov": _FLAG,
     "optimizer.decay_norm": _FLAG,
+    "optimizer.muon_lr": _or_none(_RATE, "SGD", float),
+    "optimizer.muon_decay": _DECAY,
     "dropout_rate": _SHARE,
     "dropout_epochs": _or_none(_whole(at_least=0), "all"),
     "label_smoothing": _SHARE,
