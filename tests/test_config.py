@@ -259,7 +259,7 @@ def test_a_name_is_looked_up_among_the_installed_and_a_path_is_a_path(tmp_path, 
     assert config_path("s9.py").resolve() == tmp_path / "s9.py"
     with pytest.raises(ConfigError, match=r"s9_quik: no config .* did you mean s9_quick\?"):
         config_path("s9_quik")
-    names = "own_images, s9, s9_laptop, s9_quick, s9_separable"
+    names = "own_images, s9, s9_best, s9_laptop, s9_quick, s9_separable"
     with pytest.raises(ConfigError, match=f"expected {names}"):
         config_path("zzz")
 
