@@ -25,7 +25,7 @@ from jaxconv.training.evaluation import make_evaluate
 from jaxconv.training.loop import Course, SaveEvery, fit, go_on
 from jaxconv.training.mixing import make_mix
 from jaxconv.training.objective import make_objective
-from jaxconv.training.optim import one_cycle_sgd
+from jaxconv.training.optim import muon, one_cycle, sgd
 from jaxconv.training.step import (
     identity_augment,
     init_train_state,
@@ -77,7 +77,9 @@ class TinyRun:
         else:
             pipeline = parse_pipeline(PIPELINE, engine=engine)
         self.model, self.steps_per_call = Net(), steps_per_call
-        self.tx = one_cycle_sgd(EPOCHS * STEPS, max_lr=max_lr, weight_decay=1e-3)
+        rates, decay = one_cycle(EPOCHS * STEPS, max_lr=max_lr), {"weight_decay": 1e-3}
+        kernels = {"kernel_scale": 0.2, "kernel_decay": 0.02}
+        self.tx = muon(rates, **kernels, **decay) if everything else sgd(rates, **decay)
         train_images, labels = examples(TRAIN, 0)
         data = (train_images if images is None else images, labels)
         shared = {"batch_size": BATCH, "seed": SEED, "layout": layout}
