@@ -1,10 +1,10 @@
 """The training step of S9Net: jaxconv against PyTorch and plain Flax, in images a second.
 
-    python -m benchmarks.train_step [--batch-size N] [--threads N] [--pairs N]
+    python -m benchmarks.train_step [--batch-size N] [--threads N] [--memory kept] [--pairs N]
 
 Everyone has the same weights, float32 batches in memory, dropout, BatchNorm, SGD with momentum and
 weight decay, and as many threads; the losses of the first steps (without dropout) must agree. Each
-runs in a process of its own, with its own defaults; ours keeps freed memory, as `train.py` does.
+runs in a process of its own, with the same settings of the C library's allocator.
 """
 
 import sys

@@ -31,15 +31,15 @@ def load_cifar10(
     """CIFAR-10 from an archive, a tfds directory or a download; decoded once, then from the cache.
 
     Where there is a cache the images are read from it. A `data_dir` must hold the data even then,
-    or a mistyped one would pass unnoticed: one that does not is an error, or is downloaded to.
+    or a mistyped one would pass unnoticed: one that does not is downloaded to, or is an error.
 
     Whatever the source, the order of the examples is that of the published archive, provided that
     the tfds directory was prepared from it.
 
     Args:
         data_dir: a folder with an archive (`cifar-10-binary.tar.gz`, `cifar-10-python.tar.gz`), an
-            unpacked archive, or a tfds directory; a download goes there too, unless there is a
-            decoded cache, and no other folder is searched. None searches tfds directories, in
+            unpacked archive, or a tfds directory; a download goes there too, and no other folder
+            is searched. None searches tfds directories, in
             `$TFDS_DATA_DIR` and in tfds's default place; a download goes to the first of them.
         download: whether a download may be tried when no place has the data.
         cache_dir: where the decoded arrays are kept; None for the user's cache folder.

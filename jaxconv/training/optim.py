@@ -180,6 +180,6 @@ def one_cycle_sgd(
 
 
 def current_rates(opt_state: Any) -> dict[str, float]:
-    """`lr` and `momentum` of the last step, from the state of `sgd`."""
+    """`lr` and `momentum` of the last step, from the state of `sgd` or `muon`."""
     rates = opt_state[1].hyperparams
     return {"lr": float(rates["learning_rate"]), "momentum": float(rates["momentum"])}

@@ -3,7 +3,7 @@
 One mesh with one axis, "batch", spans every device. The examples of a batch are split over it and
 the state is on each device whole, or split too. XLA adds the communication (jax.sharding), so that
 the program means what it means on one device: BatchNorm's statistics are those of the whole batch,
-the loss is its mean, and dropout and augmentation draw by an example's place in the whole.
+the loss is its mean, dropout draws by an example's place in the whole, augmentation by example.
 """
 
 from collections.abc import Callable, Sequence
