@@ -77,6 +77,14 @@ TABLES = {
         Row(Conv, 4, {"padding_mode": "reflect", "stride": 2, "dilation": 2, "padding": 2}),
         Row(TransposeConv, 4, {"stride": 2, "padding": ((1, 0), (0, 1))}),
     ],
+    "transposed, with a folded border": [
+        Row(Conv, 6, {"stride": 2}),
+        Row(TransposeConv, 4, {"padding_mode": "reflect", "padding": ((2, 0), (1, 3))}),
+        Row(TransposeConv, 4, {"padding_mode": "circular", "use_bias": True}, residual=True),
+        Row(TransposeConv, 6, {"padding_mode": "replicate", "stride": 2, "groups": 2}),
+        Row(TransposeConv, 4, {"padding_mode": "reflect", "dilation": 2, "use_bias": True}),
+        Row(Conv, 4, {"stride": 2, "dilation": 2}),
+    ],
     "much padding": [
         Row(Conv, 6, {"padding": 5}),
         Row(Conv, 4, {"padding": (4, 0), "stride": 4, "dilation": 3}),
@@ -84,7 +92,8 @@ TABLES = {
     ],
 }
 
-READ_WHOLE = ("transposed", "padding of other kinds")  # whose layers take all of their input
+# Whose layers take all of their input.
+READ_WHOLE = ("transposed", "transposed, with a folded border", "padding of other kinds")
 
 
 def drawn(model, size=(32, 32), seed=0):

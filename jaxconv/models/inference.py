@@ -25,7 +25,7 @@ from jaxconv.linen.layers import BatchNorm
 from jaxconv.models.live import between, inside, whole
 from jaxconv.models.plan import Block, Grids, Layer, Plan, make_plan
 from jaxconv.models.s9 import S9Net
-from jaxconv.ops.padding import pad_border
+from jaxconv.ops.padding import fold_border, pad_border
 from jaxconv.ops.window import Window, adjoint_kernel
 from jaxconv.ops.xla.primitives import convolve
 
@@ -153,7 +153,11 @@ def _constant(
     xp: ModuleType,
 ) -> Values | None:
     """What the layer makes of `shift` [c] at every position, plus its bias: [h, w, o]."""
-    bias = None if bias is None else bias[None, None]
+    if bias is not None:
+        bias = bias[None, None]
+        if layer.folded is not None:  # once, not where the border is, which is added to the rest
+            inner = np.ones([grid.length for grid in layer.result], np.float32)
+            bias = np.pad(inner, layer.folded.pairs)[..., None] * bias
     if shift is None:
         return bias
     vertical, horizontal = (
@@ -209,7 +213,9 @@ def _run_block(block: Block, arrays: FoldedBlock, x: jax.Array) -> jax.Array:
         y = convolve(y, jnp.asarray(kernel), _window(layer))
         if constant is not None:
             y = (y.astype(constant.dtype) + constant[None]).astype(y.dtype)
-        y = _pick(y, layer.outputs, layer.live)
+        if layer.folded is not None:
+            y = fold_border(y, layer.folded.pairs, layer.folded.mode)
+        y = _pick(y, layer.result, layer.live)
     y = jax.nn.relu(y)
     if arrays.weights is not None:
         first, second = (weight[None, None, None] for weight in arrays.weights)

@@ -15,7 +15,7 @@ Grids = tuple[Grid, Grid]  # vertical, horizontal
 
 
 class Border(NamedTuple):
-    """Padding that is not zeros, as `ops.padding.pad_border` takes it."""
+    """Padding that is not zeros, as `pad_border` and `fold_border` of `ops.padding` take it."""
 
     mode: str
     pairs: tuple[tuple[int, int], tuple[int, int]]
@@ -30,15 +30,25 @@ class Layer(NamedTuple):
     groups: int
     reads: tuple[Reads, Reads]
     size: tuple[int, int]  # of the whole input, with its border
-    border: Border | None
+    border: Border | None  # that its input gets
+    folded: Border | None  # that is folded into its output, where it is transposed
     inputs: Grids
-    outputs: Grids
+    outputs: Grids  # with the border that is then folded
     live: Grids
 
     @property
     def bordered(self) -> Grids:
         """The positions that the convolution is given: `inputs`, or all with their border."""
         return self.inputs if self.border is None else _whole(self.size)
+
+    @property
+    def result(self) -> Grids:
+        """The positions of the output once a border is folded into it."""
+        if self.folded is None:
+            return self.outputs
+        return _pairwise(
+            lambda grid, pair: whole(grid.length - sum(pair)), self.outputs, self.folded.pairs
+        )
 
     @property
     def multiply_adds(self) -> int:
@@ -107,15 +117,23 @@ def _layer(layer: LayerSummary, live: Grids) -> Layer:
     assert options is not None
     assert kernel_shape is not None
     reads = _pairwise(partial(_reads, options), (0, 1))
-    size, border = (layer.input_shape[0], layer.input_shape[1]), None
-    inputs = None
+    size, border, folded = (layer.input_shape[0], layer.input_shape[1]), None, None
+    inputs, outputs = None, live
     if layer.padding_mode != "zeros":
-        # A border of the map's own pixels, made first: it reads all of them, and no zeros.
-        pairs = _pairwise(_as_pair, options.padding)
-        border, inputs = Border(layer.padding_mode, pairs), _whole(size)
-        size = _pairwise(lambda n, pair: n + sum(pair), size, pairs)
+        made = Border(layer.padding_mode, _pairwise(_as_pair, options.padding))
+        border, folded = (None, made) if options.transposed else (made, None)
+    if border is not None:
+        # Of the map's own pixels, made first: it reads all of them, and no zeros.
+        inputs = _whole(size)
+        size = _pairwise(_grown, size, border.pairs)
         reads = _pairwise(lambda read: read._replace(low=0), reads)
-    outputs = _whole(layer.output_shape) if options.transposed else live
+    if options.transposed:
+        outputs = _whole(layer.output_shape)
+    if folded is not None:  # nothing is cropped
+        outputs = _whole(_pairwise(_grown, layer.output_shape[:2], folded.pairs))
+        reads = _pairwise(
+            lambda read, pair: read._replace(low=read.low + pair[0]), reads, folded.pairs
+        )
     return Layer(
         path=layer.path,
         kernel_shape=kernel_shape,
@@ -124,6 +142,7 @@ def _layer(layer: LayerSummary, live: Grids) -> Layer:
         reads=reads,
         size=size,
         border=border,
+        folded=folded,
         inputs=inputs or _pairwise(live_inputs, outputs, reads, size),
         outputs=outputs,
         live=live,
@@ -137,6 +156,10 @@ def _reads(options: ConvOptions, axis: int) -> Reads:
     if not options.transposed:
         return Reads(kernel_size, stride, low, dilation)
     return Reads(kernel_size, 1, dilation * (kernel_size - 1) - low, dilation, stride)
+
+
+def _grown(size: int, pair: tuple[int, int]) -> int:
+    return size + sum(pair)
 
 
 def _as_pair(padding: int | tuple[int, int]) -> tuple[int, int]:
