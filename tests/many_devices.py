@@ -16,6 +16,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import export
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 from test_lowering import CASES, ROWS
@@ -301,7 +302,36 @@ def job(engine, directory, stop_after_calls, coordinator, processes, process):
     return {"rows": timeless(rows), "read": images.read, "step": checkpoints.latest_step}
 
 
+def exported():
+    """How far what an exported program gives on two devices is from the function, or its error."""
+    mesh = jax.make_mesh((2,), ("half",), axis_types=(AxisType.Auto,))
+    rng = np.random.default_rng(0)
+    x, kernel = (
+        jnp.asarray(rng.normal(size=shape), jnp.float32) for shape in ((4, 8, 8, 3), (3, 3, 3, 5))
+    )
+
+    def function(x):
+        return conv(x, kernel, padding=1)
+
+    split = P("half")
+    programs = {
+        "jit": function,
+        "shard_map": jax.shard_map(function, mesh=mesh, in_specs=split, out_specs=split),
+    }
+    x, found, expected = jax.device_put(x, NamedSharding(mesh, split)), {}, function(x)
+    for name, program in programs.items():
+        try:
+            jitted = jax.jit(program, in_shardings=x.sharding)
+            written = export.export(jitted)(x).serialize()
+            given = jax.jit(export.deserialize(written).call)(x)
+            found[name] = float(jnp.abs(given - expected).max())
+        except ValueError as error:
+            found[name] = str(error)
+    return found
+
+
 TASKS = (
+    exported,
     curves,
     job,
     lowerings,

@@ -21,3 +21,13 @@ def test_any_placement_gives_what_one_device_gives():
 def test_any_placement_in_many_cases():
     errors = on_virtual_devices("placements", 9)
     assert {what: error for what, error in errors.items() if not error < 1e-5} == {}
+
+
+def test_a_program_for_several_devices_is_exported_from_shard_map_alone():
+    """What divides a convolution is Python; JAX would say that it cannot serialise it."""
+    found = on_virtual_devices("exported", count=2)
+    assert found["jit"] == (
+        "a program whose convolutions are divided over several devices can't be exported, since "
+        "Python divides them: export it for one, or convolve inside jax.shard_map"
+    )
+    assert found["shard_map"] < 1e-6

@@ -1,5 +1,6 @@
 """Every transformation of JAX on every variant: each is held to what plain composition gives."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -141,3 +142,35 @@ def test_settings_for_debugging_change_nothing(setting, dtype, function):
         given, gradient = jax.vjp(lambda x: function(x, kernel, **options), x)
         assert gradient(given)[0].dtype == dtype
     np.testing.assert_array_equal(np.float32(given), np.float32(expected))
+
+
+@pytest.mark.parametrize("of", [(0, None), (None, 0), (0, 0)])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_vmap_over_nothing_gives_nothing(of, groups):
+    """Values and gradients of zero examples, as of any function of JAX."""
+    x, kernel = jnp.ones((5, 5, 4)), jnp.ones((3, 3, 4 // groups, 6))
+
+    def loss(x, kernel):
+        return conv(x, kernel, padding=1, groups=groups).sum()
+
+    given = [
+        array if axis is None else jnp.zeros((0, *array.shape))
+        for array, axis in zip((x, kernel), of, strict=True)
+    ]
+    found = jax.vmap(jax.value_and_grad(loss, (0, 1)), of)(*given)
+    shapes = [each.shape for each in jax.tree.leaves(found)]
+    assert shapes == [(0,), (0, *x.shape), (0, *kernel.shape)]
+    summed = jax.grad(lambda *given: jax.vmap(loss, of)(*given).sum(), (0, 1))(*given)
+    chex.assert_trees_all_equal(summed, tuple(map(jnp.zeros_like, given)))
+
+
+@each_of_two_uses
+def test_numpy_arrays_have_the_dtypes_of_jax(variant, sample):
+    """float64 is float32 there, unless jax_enable_x64 says otherwise."""
+    wide = tuple(np.asarray(array, np.float64) for array in sample.arrays(1, np.float32))
+    function = parts(variant, sample)[0]
+    narrow = jax.tree.map(jnp.asarray, wide)
+    assert narrow[0].dtype == jnp.float32
+    chex.assert_trees_all_equal(function(*wide), function(*narrow))
+    mixed = (wide[0], *narrow[1:])
+    chex.assert_trees_all_equal(function(*mixed), function(*narrow))

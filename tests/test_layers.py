@@ -131,6 +131,32 @@ def test_batch_norm_has_second_derivatives(of):
         np.testing.assert_allclose(mine, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_running_statistics_keep_their_dtype(dtype):
+    """Else they would change in the first step, and a loop of steps would be refused."""
+    of_channel = [jnp.ones(2, dtype)] * 4
+    with jax.enable_x64(True):
+        for x in (jnp.ones((4, 2), dtype), jnp.ones((4, 2), jnp.float64)):
+            y, mean, var = batch_norm(x, *of_channel, train=True)
+            assert (y.dtype, mean.dtype, var.dtype) == (x.dtype, dtype, dtype)
+
+
+def test_batch_norm_and_dropout_have_forward_over_reverse():
+    """Products of the Hessian with a vector, against reverse over reverse."""
+    x, scale, bias = (jnp.asarray(RNG.normal(size=s), jnp.float32) for s in ((8, 3, 4, 5), 5, 5))
+
+    def loss(x):
+        y = our_batch_norm(x, scale, bias)
+        return jnp.sum(dropout(y, jax.random.key(0), 0.3) ** 3)
+
+    def twice_reversed(x, v):
+        return jax.grad(lambda x: jnp.vdot(jax.grad(loss)(x), v))(x)
+
+    v = jnp.cos(x)
+    found = jax.jvp(jax.grad(loss), (x,), (v,))[1]
+    np.testing.assert_allclose(found, twice_reversed(x, v), rtol=1e-4, atol=1e-3)
+
+
 @pytest.mark.parametrize("mean", [0, 1e3, -1e4])
 def test_batch_norm_is_right_for_a_mean_that_is_large(mean):
     """Variance as mean(x^2) - mean(x)^2 in float32 would lose all its digits at 1e4."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from math import prod
 from numbers import Integral
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,14 +21,24 @@ IntOrPair = int | Sequence[int]  # an int, or one per spatial axis
 LETTERS = {1: "[b, w, c]", 2: "[b, h, w, c]", 3: "[b, d, h, w, c]"}
 
 
-def with_batch(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, bool]:
-    """x [b, *space, c], with a batch of one where it had none, and whether it had one.
+class Operands(NamedTuple):
+    """Arrays of JAX, x with a batch."""
+
+    x: jax.Array
+    kernel: jax.Array
+    bias: jax.Array | None
+    batched: bool  # whether x came with its batch; else it has one of 1
+
+
+def operands(x: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> Operands:
+    """What a convolution is given, made ready; NumPy's arrays get the dtypes that JAX has.
 
     The kernel says how many axes of space there are: its rank less two.
 
     Raises:
-        ValueError: the ranks do not fit.
+        ValueError: the ranks or dtypes do not fit, or are not those of numbers.
     """
+    x, kernel = jnp.asarray(x), jnp.asarray(kernel)
     axes = len(kernel.shape) - 2
     if axes not in LETTERS:
         raise ValueError(
@@ -38,8 +49,15 @@ def with_batch(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, bool]:
             f"x must be {LETTERS[axes]}, with or without b, for a kernel with {axes} axes of "
             f"space, got x {x.shape} and kernel {kernel.shape}"
         )
+    if x.dtype != kernel.dtype:
+        raise ValueError(
+            f"x and kernel must have one dtype, got {x.dtype} and {kernel.dtype}; convert one"
+        )
+    if not jnp.issubdtype(x.dtype, jnp.number):
+        raise ValueError(f"x and kernel must be numbers, got {x.dtype}; convert them")
     batched = x.ndim == axes + 2
-    return (x if batched else x[None]), batched
+    bias = None if bias is None else jnp.asarray(bias)
+    return Operands(x if batched else x[None], kernel, bias, batched)
 
 
 def conv_window(
@@ -54,9 +72,9 @@ def conv_window(
     """The window of a convolution of x [b, *space, c] with kernel [*taps, c/groups, o].
 
     Raises:
-        ValueError: an option, rank, dtype or channel count does not fit, or no output is left.
+        ValueError: an option or channel count does not fit, or no output is left.
     """
-    axes = _check_arrays(x, kernel)
+    axes = kernel.ndim - 2
     stride = per_axis(stride, "stride", axes=axes, minimum=1)
     dilation = per_axis(dilation, "dilation", axes=axes, minimum=1)
     taps, (per_group, features) = kernel.shape[:-2], kernel.shape[-2:]
@@ -92,7 +110,7 @@ def transpose_window(
         ValueError: as `conv_window`, or `output_padding` is not below the larger of stride and
             dilation.
     """
-    axes = _check_arrays(x, kernel)
+    axes = kernel.ndim - 2
     stride = per_axis(stride, "stride", axes=axes, minimum=1)
     dilation = per_axis(dilation, "dilation", axes=axes, minimum=1)
     taps, (per_group, reads) = kernel.shape[:-2], kernel.shape[-2:]
@@ -142,22 +160,6 @@ def _padding_for(output_size, output_padding, x, taps, stride, pairs, dilation):
             f"got {output_size!r}"
         )
     return tuple(n - low for n, low in zip(wanted, least, strict=True))
-
-
-def _check_arrays(x, kernel):
-    """The number of axes of space."""
-    axes = len(kernel.shape) - 2
-    if axes not in LETTERS:
-        raise ValueError(f"kernel must have 3 to 5 axes, got shape {kernel.shape}")
-    if x.ndim != axes + 2:
-        raise ValueError(f"x must be {LETTERS[axes]}, got shape {x.shape}")
-    if x.dtype != kernel.dtype:
-        raise ValueError(
-            f"x and kernel must have one dtype, got {x.dtype} and {kernel.dtype}; convert one"
-        )
-    if not jnp.issubdtype(x.dtype, jnp.number):
-        raise ValueError(f"x and kernel must be numbers, got {x.dtype}; convert them")
-    return axes
 
 
 def check_bias(bias: jax.Array | None, x: jax.Array, features: int) -> None:

@@ -42,7 +42,7 @@ def batch_norm(
 
     Returns:
         y of x's shape and dtype, computed in at least float32, and the running mean and variance
-        after: as they were in evaluation, or where the mask keeps nothing.
+        after, of their own dtypes: as they were in evaluation, or where the mask keeps nothing.
 
     Raises:
         ValueError: an empty batch in training, or a mask that is not [b].
@@ -69,8 +69,8 @@ def batch_norm(
     unbiased = batch_var * (count / jnp.maximum(count - 1, 1))
     return (
         y,
-        (1 - share) * mean + share * jax.lax.stop_gradient(batch_mean),
-        (1 - share) * var + share * jax.lax.stop_gradient(unbiased),
+        ((1 - share) * mean + share * jax.lax.stop_gradient(batch_mean)).astype(mean.dtype),
+        ((1 - share) * var + share * jax.lax.stop_gradient(unbiased)).astype(var.dtype),
     )
 
 

@@ -42,20 +42,20 @@ def require_rate(rate: float) -> None:
         raise ValueError(f"the dropout rate must be in [0, 1), got {rate}")
 
 
-def _masked(x, words, rate):
+def _mask(x, words, rate):
     keep = hash_bits(x.shape, words) >= jnp.uint32(min(round(rate * 2**32), 2**32 - 1))
     return jnp.where(keep, x * jnp.asarray(1 / (1 - rate), x.dtype), jnp.zeros((), x.dtype))
 
 
 def _masked_forward(x, words, rate):
-    return _masked(x, words, rate), words
+    return _mask(x, words, rate), words
 
 
 def _masked_backward(rate, words, cotangent):
-    return _masked(cotangent, words, rate), None
+    return _mask(cotangent, words, rate), None
 
 
-_masked = jax.custom_vjp(_masked, nondiff_argnums=(2,))
+_masked = jax.custom_vjp(_mask, nondiff_argnums=(2,))
 _masked.defvjp(_masked_forward, _masked_backward)
 
 

@@ -18,10 +18,18 @@ torch_kernel_init = jax.nn.initializers.variance_scaling(1 / 3, "fan_in", "unifo
 
 
 def torch_bias_init(kernel_shape: Sequence[int]) -> Initializer:
-    """PyTorch's default for the bias beside a kernel: uniform in +-1/sqrt(fan_in)."""
+    """PyTorch's default for the bias beside a kernel: uniform in +-1/sqrt(fan_in).
+
+    Of complex numbers both parts are.
+    """
     bound = prod(kernel_shape[:-1]) ** -0.5
 
     def init(key, shape, dtype=jnp.float32, out_sharding=None):
+        if jnp.issubdtype(dtype, jnp.complexfloating):
+            of_part = jnp.finfo(dtype).dtype
+            return jax.lax.complex(
+                *(init(part, shape, of_part, out_sharding) for part in jax.random.split(key))
+            )
         return jax.random.uniform(key, shape, dtype, -bound, bound, out_sharding=out_sharding)
 
     return init

@@ -3,7 +3,7 @@
 from jaxtyping import Array, Num
 
 from jaxconv.ops.apply import convolve_with_bias
-from jaxconv.ops.arguments import IntOrPair, check_bias, conv_window, with_batch
+from jaxconv.ops.arguments import IntOrPair, check_bias, conv_window, operands
 from jaxconv.ops.padding import Padding, check_mode, pad_border
 
 
@@ -67,7 +67,7 @@ def conv(
     [*taps, in, out]), in taking (low, high) pairs as padding, and in having padding modes, which
     are options of PyTorch's modules.
     """
-    x, batched = with_batch(x, kernel)
+    x, kernel, bias, batched = operands(x, kernel, bias)
     window = conv_window(
         x, kernel, stride=stride, padding=padding, dilation=dilation, groups=groups
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from jaxtyping import Array, Num
 
 from jaxconv.ops.apply import convolve_with_bias, with_bias
-from jaxconv.ops.arguments import IntOrPair, check_bias, transpose_window, with_batch
+from jaxconv.ops.arguments import IntOrPair, check_bias, operands, transpose_window
 from jaxconv.ops.padding import Padding, check_mode, fold_border, padding_pairs
 from jaxconv.ops.window import adjoint_kernel
 from jaxconv.ops.xla.primitives import convolve
@@ -75,7 +75,7 @@ def transpose_conv(
     padding modes, and in taking "same", "valid" and (low, high) pairs as padding. Differs from
     jax.lax.conv_transpose, whose padding counts from another origin and which has no groups.
     """
-    x, batched = with_batch(x, kernel)
+    x, kernel, bias, batched = operands(x, kernel, bias)
     window = transpose_window(
         x,
         kernel,

@@ -72,12 +72,11 @@ def partitioned_kernel_gradient(
         if window.groups == 1:
             channels = read = _axes(mesh, x, -1, apart_from=batch)
             features = _axes(mesh, cotangent, -1, apart_from=(*batch, *channels))
+            parts = window
         else:
             channels = features = _group_axes(mesh, x, window, apart_from=batch)
             read = ()
-        parts = window._replace(
-            groups=window.groups // (1 if window.groups == 1 else _count(mesh, channels))
-        )
+            parts = window._replace(groups=window.groups // _count(mesh, channels))
 
         def summed(x, cotangent):
             own = run(x, cotangent, parts)

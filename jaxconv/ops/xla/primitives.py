@@ -108,6 +108,26 @@ ad.defbilinear(
 # each group, and one of both operands the groups.
 
 
+def _or_none(rule):
+    """The batching rule, and of an empty axis what it makes of one example of zeros, cut off."""
+
+    def mapped(operands, axes, **parameters):
+        pairs = list(zip(operands, axes, strict=True))
+        if all(axis is None or array.shape[axis] != 0 for array, axis in pairs):
+            return rule(operands, axes, **parameters)
+        one = [
+            array
+            if axis is None
+            else jnp.pad(array, [(0, int(place == axis)) for place in range(array.ndim)])
+            for array, axis in pairs
+        ]
+        result, place = rule(one, axes, **parameters)
+        return result[:0], place
+
+    return mapped
+
+
+@_or_none
 def _map_convolve(operands, axes, *, window, dtype, precision, marker):
     (x, kernel), (x_axis, kernel_axis) = operands, axes
     groups, last = window.groups, window.axes + 1  # where channels are, and a kernel's features
@@ -124,6 +144,7 @@ def _map_convolve(operands, axes, *, window, dtype, precision, marker):
         return part(convolve(x, kernel, more, dtype), last, count), 0
 
 
+@_or_none
 def _map_kernel_gradient(operands, axes, *, window, taps, precision, marker):
     (x, cotangent), (x_axis, cotangent_axis) = operands, axes
     groups, last = window.groups, window.axes + 1
@@ -164,6 +185,11 @@ def _lower(run, divide, context, operands, window, precision):
             return run(first, second, window)
 
     divided = _devices(context) > 1
+    if divided and context.module_context.lowering_parameters.for_export:
+        raise ValueError(
+            "a program whose convolutions are divided over several devices can't be exported, "
+            "since Python divides them: export it for one, or convolve inside jax.shard_map"
+        )
     function = divide(precise, window) if divided else partial(precise, window=window)
     # How the mesh divides the operands is no concern of the rows: without their types.
     plain = [result_type(aval, aval.shape, split=False) for aval in context.avals_in]
