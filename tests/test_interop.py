@@ -215,6 +215,14 @@ def test_tensors_are_taken_as_they_are():
     assert kernel.dtype == jax.numpy.bfloat16
 
 
+def test_tensors_are_written_as_they_are(tmp_path):
+    narrow = np.arange(6).reshape(2, 3).astype(jax.numpy.bfloat16)
+    tensors = {"b": Tensor(np.ones(3, np.float32)), "w": Tensor(narrow, "bfloat16")}
+    save_state_dict(tmp_path / "a.safetensors", tensors)
+    written = load_state_dict(tmp_path / "a.safetensors")
+    same(written, {"b": np.ones(3, np.float32), "w": narrow})
+
+
 def test_real_tensors_are_taken_as_they_are():
     torch = pytest.importorskip("torch")
     layer = torch.nn.Conv2d(3, 4, 2)

@@ -166,6 +166,17 @@ def test_two_entries_may_not_become_one():
     )
 
 
+def test_two_leaves_may_not_share_an_entry():
+    shape = jax.ShapeDtypeStruct((3,), jnp.float32)
+    variables = {"params": {"fc": {"scale": shape, "weight": shape}}}
+    refuse(
+        r"^not the .*: params/fc/scale and params/fc/weight are both called fc\.weight$",
+        variables_from_torch,
+        {"fc.weight": np.ones(3)},
+        variables,
+    )
+
+
 def test_what_nobody_can_tell_is_refused():
     def shape(*sizes):
         return jax.ShapeDtypeStruct(sizes, jnp.float32)
@@ -186,7 +197,7 @@ def test_what_nobody_can_tell_is_refused():
         r"axes of params/norm/bias \(2, 2\) .*; the axes of params/norm/scale \(4, 4, 3\) .*; the "
         r"axes of params/position \(1, 16, 8\) are ambiguous: port it by hand$",
         variables_from_torch,
-        {},
+        {"fc.weight": np.ones(3)},
         variables,
     )
     arrays = jax.tree.map(lambda made: np.ones(made.shape), variables)

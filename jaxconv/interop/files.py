@@ -9,13 +9,14 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from jaxconv.files import write_whole
+from jaxconv.interop.kernels import as_array
 from jaxconv.interop.torch_zip import read_torch_zip
 
 
 def save_state_dict(
     path: str | Path, state_dict: Mapping[str, Any], *, metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Writes a .safetensors file; an existing one is replaced only when the new one is whole.
+    """Writes arrays or tensors as .safetensors; a file there is replaced once the new one is whole.
 
     Raises:
         ValueError: another ending.
@@ -23,7 +24,7 @@ def save_state_dict(
     path = Path(path)
     if path.suffix != ".safetensors":
         raise ValueError(f"a state dict is written as .safetensors, got {path}")
-    arrays = {name: np.array(array, order="C") for name, array in state_dict.items()}
+    arrays = {name: np.array(as_array(array), order="C") for name, array in state_dict.items()}
     write_whole(path, save(arrays, dict(metadata) if metadata else None))
 
 

@@ -105,10 +105,14 @@ def torch_from_variables(
 def port(state_dict, variables, rename, network):
     """`variables_from_torch`, with a name of the network for its error."""
     leaves, structure = leaves_of(variables)
-    expected = {leaf.name: leaf for leaf in leaves if leaf.entry is not None}
+    expected: dict[str, Leaf] = {}
+    extra, wrong = [], [leaf.ambiguity for leaf in leaves if leaf.ambiguity]
+    for leaf in (leaf for leaf in leaves if leaf.entry is not None):
+        if leaf.name in expected:
+            wrong.append(f"{expected[leaf.name].path} and {leaf.path} are both called {leaf.name}")
+        expected[leaf.name] = leaf
     to_ours, to_theirs = renamer(rename), _names_for_people(rename)
     given: dict[str, tuple[str, np.ndarray]] = {}
-    extra, wrong = [], [leaf.ambiguity for leaf in leaves if leaf.ambiguity]
     for theirs, value in state_dict.items():
         layer, _, entry = theirs.rpartition(".")
         ours = to_ours(layer)
@@ -127,6 +131,8 @@ def port(state_dict, variables, rename, network):
         if name not in given and not leaf.ambiguity
     ]
     for name, (theirs, array) in given.items():
+        if expected[name].ambiguity:
+            continue
         if array.shape != expected[name].torch_shape:
             shapes = f"has shape {array.shape}, expected {expected[name].torch_shape}"
             wrong.append(f"{printable(theirs)} {shapes}")
