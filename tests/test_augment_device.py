@@ -228,3 +228,13 @@ def test_an_alternating_flip_is_shown_applied():
     image = blobs(1)[0]
     shown = dict(named_augmentations([canonical("AlternatingFlip", {})], image))
     np.testing.assert_array_equal(shown["AlternatingFlip"], image[:, ::-1])
+
+
+def test_a_crop_works_where_jax_has_64_bits():
+    crop = make_device_augment([canonical("RandomCrop", {"height": 4, "width": 5})])
+    images = np.arange(2 * 8 * 8 * 3).reshape(2, 8, 8, 3).astype(np.uint8)
+    keys = jax.random.split(jax.random.key(0), 2)
+    with jax.enable_x64(True):
+        wide = crop(keys, jnp.asarray(images))
+    assert wide.dtype == jnp.float32
+    np.testing.assert_array_equal(wide, crop(keys, images))

@@ -229,6 +229,11 @@ def host_epoch(augment, *, count=22, prefetch=4):
     return run_epoch, batches
 
 
+def test_a_host_epoch_prepares_one_batch_ahead_at_least():
+    with pytest.raises(ValueError, match="prefetch=0: expected at least one batch"):
+        host_epoch(lambda images, epoch, indices: images, prefetch=0)
+
+
 @pytest.mark.parametrize("prefetch", [1, 2, 50])
 @pytest.mark.parametrize("done", [0, 2])
 def test_a_host_epoch_sees_what_a_device_epoch_sees(prefetch, done):

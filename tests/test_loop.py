@@ -319,3 +319,9 @@ def test_prediction_covers_each_image_in_order(batch_size):
     images = np.arange(5, dtype=np.float32)[:, None]
     found = predict(lambda state, batch: 10 * batch, None, images, batch_size=batch_size)
     np.testing.assert_array_equal(found, 10 * images)
+
+
+def test_no_images_have_no_probabilities():
+    images = np.zeros((0, 4, 4, 3), np.uint8)
+    found = predict(lambda state, batch: batch.mean((1, 2)), None, images, batch_size=8)
+    assert (found.shape, found.dtype) == ((0, 3), np.float32)

@@ -129,3 +129,10 @@ def test_the_loss_of_a_mixed_batch_is_that_of_its_targets_by_their_shares():
 def test_alphas_that_mix_nothing_are_refused(alphas):
     with pytest.raises(ValueError, match="expected none below 0, and one above"):
         make_mix(**alphas)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_shares_and_images_stay_float32_where_jax_has_float64(kind):
+    with jax.enable_x64(True):
+        mixed = make_mix(**{"mixup": 0.0, "cutmix": 0.0} | kind)(KEY, batch_of(4))
+    assert {mixed["share"].dtype, mixed["image"].dtype} == {jnp.dtype("float32")}

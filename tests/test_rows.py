@@ -103,3 +103,12 @@ def test_json_that_is_no_table_is_refused(entries, words):
 def test_a_row_that_json_cannot_hold_is_refused(row, words):
     with pytest.raises(ValueError, match=words):
         rows_to_json([row])
+
+
+def test_options_may_be_lists():
+    row = Row(Conv, 8, {"kernel_size": [3, 3], "padding": [[1, 0], [0, 1]]})
+    model = S9Net(rows=[row])
+    assert hash(model) == hash(
+        S9Net(rows=[Row(Conv, 8, dict(rows_from_json(rows_to_json([row]))[0].options))])
+    )
+    assert model.rows[0].options["padding"] == ((1, 0), (0, 1))

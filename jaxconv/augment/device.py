@@ -108,7 +108,7 @@ def make_device_augment(
 
 def _uniforms(keys: jax.Array, draws: int) -> jax.Array:
     """[draws, b], uniform in [0, 1), from typed keys [b]."""
-    return jax.vmap(lambda key: jax.random.uniform(key, (draws,)), out_axes=1)(keys)
+    return jax.vmap(lambda key: jax.random.uniform(key, (draws,), jnp.float32), out_axes=1)(keys)
 
 
 def _alternating(name: str, seen: Visit | None, position: int, draws: int) -> jax.Array:

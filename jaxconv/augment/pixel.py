@@ -63,7 +63,7 @@ def random_crop(arguments: Mapping[str, Any]) -> DeviceTransform:
                 "different sizes: expected p=1"
             )
         crop = partial(lax.dynamic_slice, slice_sizes=(height, width, channels))
-        return jax.vmap(lambda image, y, x: crop(image, (y, x, 0)))(images, *corner)
+        return jax.vmap(lambda image, y, x: crop(image, (y, x, jnp.zeros_like(y))))(images, *corner)
 
     return DeviceTransform(3, sample, apply)
 

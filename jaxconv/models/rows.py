@@ -46,7 +46,7 @@ class Row(NamedTuple):
 
     def frozen(self) -> "Row":
         """The row with options that can be hashed, as a module's fields must be."""
-        return self._replace(options=FrozenDict(self.options))
+        return self._replace(options=_frozen(self.options))
 
 
 def rows_to_json(rows: Iterable[Row]) -> list[dict[str, Any]]:
@@ -109,8 +109,7 @@ def _row(number: int, entry: Any) -> Row:
     for key in options:
         if key not in known:
             raise ValueError(f"row {number}: {name} has no option {key!r}, but {', '.join(known)}")
-    frozen = FrozenDict({key: _from_json(value) for key, value in options.items()})
-    return Row(CONVOLUTIONS[name], features, frozen, residual)
+    return Row(CONVOLUTIONS[name], features, _frozen(options), residual)
 
 
 _NOT_IN_A_ROW = ("features", "dtype", "param_dtype", "kernel_init", "bias_init", "parent", "name")
@@ -128,5 +127,9 @@ def _to_json(number: int, key: str, value: Any) -> Any:
     raise ValueError(f"row {number}: option {key}={value!r} cannot be written as JSON")
 
 
-def _from_json(value: Any) -> Any:
-    return tuple(map(_from_json, value)) if isinstance(value, list | tuple) else value
+def _frozen(options: Mapping[str, Any]) -> FrozenDict:
+    return FrozenDict({name: _tuples(value) for name, value in options.items()})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value

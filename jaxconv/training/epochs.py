@@ -214,6 +214,8 @@ def _prepared(
     seed: int,
 ) -> RunEpoch:
     """Epochs over batches that `prepare(row, epoch)` makes of places in the data set."""
+    if prefetch < 1:
+        raise ValueError(f"{prefetch=}: expected at least one batch to be prepared ahead")
     run_key = run_keys(seed).steps
     train_step, add = layout.spread(train_step), jax.jit(_add)
     width = layout.padded(batch_size)

@@ -52,7 +52,12 @@ def make_evaluate(
 def predict(
     predict_step: Callable, state: TrainState, images: np.ndarray, *, batch_size: int
 ) -> np.ndarray:
-    """Probabilities [n, k], float32, of images [n, h, w, c]; one compilation."""
+    """Probabilities [n, k], float32, of images [n, h, w, c], n may be 0; one compilation."""
+    if len(images) == 0:
+        one = jax.eval_shape(
+            predict_step, state, jax.ShapeDtypeStruct((1, *images.shape[1:]), images.dtype)
+        )
+        return np.zeros((0, one.shape[1]), np.float32)
     parts = []
     for start in range(0, len(images), batch_size):
         place = np.arange(start, start + batch_size) % len(images)

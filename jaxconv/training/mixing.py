@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -51,9 +52,10 @@ def make_mix(*, mixup: float = 0.0, cutmix: float = 0.0) -> Mix:
         share_key, place_key, coin_key = jax.random.split(key, 3)
         images, partner = batch["image"], ring(batch["mask"])
         count, height, width, _ = images.shape
-        added = jax.random.beta(share_key, mixup or 1.0, mixup or 1.0, (count,))[:, None, None]
+        beta = partial(jax.random.beta, share_key, shape=(count,), dtype=jnp.float32)
+        added = beta(mixup or 1.0, mixup or 1.0)[:, None, None]
         if cutmix:
-            left = jax.random.beta(share_key, cutmix, cutmix, (count,))
+            left = beta(cutmix, cutmix)
             kept = outside(place_key, left, (height, width)).astype(jnp.float32)
             coin = jax.random.bernoulli(coin_key, shape=(count, 1, 1))
             own = jnp.where(coin, kept, added) if mixup else kept

@@ -104,9 +104,3 @@ def make_objective(
 def mean_loss(sums: Sums) -> Float[Array, ""]:
     """Mean loss over the counted examples; 0 where there are none."""
     return sums["loss_sum"] / jnp.maximum(sums["count"], 1)
-
-
-def zero_sums() -> Sums:
-    """The sums over no example."""
-    zero = jnp.zeros((), jnp.int32)
-    return {"loss_sum": jnp.zeros((), jnp.float32), "correct": zero, "count": zero}

@@ -127,7 +127,8 @@ def muon(
     go into an output channel by the output channels, whose singular values all become about 1. Its
     weight decay is decoupled: what it takes off a kernel is the rate times the kernel, and does not
     enter the momentum. The kernels are those [..., in, out] with in > 1; a depthwise kernel, whose
-    channels do not meet, is not among them. The state is that of `sgd`, leaf by leaf.
+    channels do not meet, is not among them. Of a transposed convolution, [..., out, in], the two
+    change places. The state is that of `sgd`, leaf by leaf.
 
     Args:
         rates: as `sgd`; its learning rate is that of the other parameters.

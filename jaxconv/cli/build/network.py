@@ -62,7 +62,7 @@ class Network(NamedTuple):
         from jaxconv.training.evaluation import predict
         from jaxconv.training.step import mirrored
 
-        batch_size = min(len(images), self.batch_size)
+        batch_size = min(max(len(images), 1), self.batch_size)
         logits = mirrored(infer) if flips else infer
         step = jax.jit(lambda folded, x: jax.nn.softmax(logits(folded, self.normalize(x))))
         folded: Any = self.folded(state)
