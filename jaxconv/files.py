@@ -7,6 +7,7 @@ instead of following it; what is appended to must be a plain file.
 
 import contextlib
 import errno
+import logging
 import os
 import secrets
 import stat
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+log = logging.getLogger(__name__)
 _FLAGS = 0
 for _flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"):
     _FLAGS |= getattr(os, _flag, 0)  # no system has all
@@ -59,6 +61,23 @@ def open_to_append(path: Path) -> BinaryIO:
         return os.fdopen(opened, "a+b")
     os.close(opened)
     raise OSError(errno.EINVAL, "not a plain file", str(path))
+
+
+def locked(descriptor: int, path: Path, *, wait: bool = False) -> bool:
+    """Locks an open file or folder; False where another process has, unless told to `wait`.
+
+    The kernel frees it when the file is closed or the process dies. Where the file system knows no
+    locks, as some of networks do not, it counts as locked, and a warning says so.
+    """
+    import fcntl  # POSIX only
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        log.warning("%s cannot be locked (%s): use it from one process", path, error.strerror)
+    return True
 
 
 def require_inside(path: Path, folder: Path) -> None:

@@ -165,15 +165,35 @@ def test_without_permission_no_host_is_asked(places, monkeypatch):
         load(places / "data", download=False)
 
 
-def test_a_download_goes_into_the_given_folder_and_is_found_again(places, monkeypatch):
+@pytest.fixture
+def fetched(places, monkeypatch):
+    """How often the archive was fetched, from nowhere."""
+    archive, calls = archive_in(places), []
+    content = archive.read_bytes()  # once: it holds the second in which it was made
+
     def fetch(file, directory):
         assert directory.is_relative_to(places / "data")
-        directory.mkdir(parents=True)
-        return archive_in(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        calls.append(directory)
+        return shutil.copy(archive, directory / archive.name)
 
     monkeypatch.setattr(tfds_builder, "fetch", fetch)
-    content = archive_in(places).read_bytes()
     monkeypatch.setattr(tfds_builder.prepare_cifar10, "__defaults__", (remote(content),))
+    return calls
+
+
+def test_where_nothing_can_write_a_tfds_directory_the_archive_is_kept(places, fetched, monkeypatch):
+    """array_record, which writes one, has no wheels for macOS."""
+    monkeypatch.setattr("jaxconv.data.cifar10.find_spec", lambda name: None)
+    dataset = load(places / "data", download=True, cache_dir=places / "a")
+    assert_holds_the_data(dataset)
+    archive = places / "data" / "downloads" / "manual" / "cifar-10-binary.tar.gz"
+    assert dataset.origin.endswith(f"cifar-10-binary.tar.gz, which is now {archive}")
+    assert archive.is_file()
+    assert not (places / "data" / "cifar10").exists()
+
+
+def test_a_download_goes_into_the_given_folder_and_is_found_again(places, fetched):
     dataset = load(places / "data", download=True, cache_dir=places / "a")
     assert dataset.origin.startswith("download from https://www.cs.toronto.edu/~kriz/cifar-10-bin")
     assert_holds_the_data(dataset)

@@ -5,6 +5,7 @@ import re
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import cifar_files
@@ -111,6 +112,16 @@ def test_the_next_run_goes_on_where_the_last_one_stopped(tmp_path):
 def test_a_host_that_cannot_begin_midway_starts_anew(tmp_path):
     with _Host(CONTENT, plan=[(100_000, False), (None, False)]) as host:
         assert fetch(host.file, tmp_path).read_bytes() == CONTENT
+
+
+def test_two_that_fetch_at_once_fetch_once(tmp_path, capsys):
+    """The second waits for the first, and finds what that has fetched."""
+    with _Host(CONTENT, plan=((100_000, True), (None, True))) as host, ThreadPoolExecutor() as pool:
+        paths = list(pool.map(lambda _: fetch(host.file, tmp_path, pause_s=0.2), range(2)))
+    assert paths == [tmp_path / "cifar-10-binary.tar.gz"] * 2
+    assert paths[0].read_bytes() == CONTENT
+    assert host.requests == [None, "bytes=100000-"]
+    assert "another process fetches cifar-10-binary.tar.gz: waiting" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wrong", [CONTENT[:-1] + b"\0", CONTENT + b"more"])

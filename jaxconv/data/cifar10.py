@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 from jaxconv.data.archive import CLASS_NAMES, find_archive, read_archive
@@ -146,9 +147,12 @@ def _find(tfds_dir: Path, tried: list[str]) -> Path | None:
 
 
 def _download(tfds_dir: Path) -> tuple[Split, Split, str]:
-    from jaxconv.data.tfds_builder import ARCHIVE, prepare_cifar10
+    from jaxconv.data.tfds_builder import ARCHIVE, fetch_archive, prepare_cifar10
 
     try:
+        if find_spec("array_record") is None:  # which writes a tfds directory, on Linux alone
+            archive = fetch_archive(tfds_dir)
+            return *read_archive(archive), f"download from {ARCHIVE.url}, which is now {archive}"
         directory = prepare_cifar10(tfds_dir)
     except OSError as error:
         raise DataUnavailable(f"{tfds_dir} cannot be written ({error})") from error

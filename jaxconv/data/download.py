@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import socket
+import sys
 import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +20,7 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from jaxconv.data.dataset import DataCorrupt, DataUnavailable
-from jaxconv.files import open_to_append
+from jaxconv.files import locked, open_to_append
 
 MOST_FRUITLESS_ATTEMPTS = 4
 
@@ -70,7 +74,8 @@ def fetch(
     """`directory/<name>` with the content of `file`, its speed shown while it comes.
 
     Bytes gather in `<name>.part`; a dropped connection, or the next run, goes on from there. The
-    file gets its name when its size and SHA-256 are right.
+    file gets its name when its size and SHA-256 are right. Of several processes one fetches, and
+    the others wait.
 
     Args:
         stall_s: seconds of silence after which a connection counts as dropped.
@@ -87,6 +92,26 @@ def fetch(
         return path
     check_reachable(file.url)
     directory.mkdir(parents=True, exist_ok=True)
+    with _one_at_a_time(path):
+        if path.exists() and _sha256(path) == file.sha256:
+            return path  # another process has fetched it meanwhile
+        return _fetch(file, path, stall_s=stall_s, pause_s=pause_s)
+
+
+@contextlib.contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    """A context that waits for other processes which fetch into the same folder."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        if not locked(folder, path.parent):
+            tqdm.write(f"another process fetches {path.name}: waiting for it", sys.stderr)
+            locked(folder, path.parent, wait=True)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _fetch(file: RemoteFile, path: Path, *, stall_s: float, pause_s: float) -> Path:
     part = path.with_name(f"{path.name}.part")
     open_to_append(part).close()  # a link is not followed: the folder may be from somebody else
     fruitless = 0

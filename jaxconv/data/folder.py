@@ -24,6 +24,7 @@ from jaxconv.data.dataset import (
 )
 from jaxconv.data.image_files import ImageError, load_image
 from jaxconv.files import require_inside
+from jaxconv.text import printable
 
 LEAST_SIDE = 8  # pixels; of less, resizing makes up the rest
 NO_IMAGES = {"thumbs.db", "desktop.ini"}  # what file managers leave, beside hidden files
@@ -53,8 +54,9 @@ def load_folder(
         data_dir: holds `train/CLASS/*` and `test/CLASS/*`; or `CLASS/*`, and then a share of each
             class is kept for testing.
         image_size: height and width of the images, in pixels.
-        test_share: of each class, above 0 and below 1, where the folder is not split: at least one
-            image, and never all.
+        test_share: above 0 and below 1, where the folder is not split: the chance of each image to
+            be a test image, by a hash of its name, so that images that are added move no others. Of
+            each class at least one is, and never all.
         cache_dir: where the decoded arrays are kept; None for the user's cache folder.
 
     Returns:
@@ -108,8 +110,9 @@ def _splits(root: Path, test_share: float) -> tuple[tuple[str, ...], tuple[Files
     for name, paths in whole.items():
         if len(paths) < 2:
             raise DataCorrupt(f"{root / name} has one image: expected two, to train and to test")
-        count = min(max(round(len(paths) * test_share), 1), len(paths) - 1)
         order = _in_mixed_order(paths)
+        count = sum(_place(path) < test_share for path in order)
+        count = min(max(count, 1), len(paths) - 1)
         test[name], train[name] = order[:count], order[count:]
     return tuple(whole), (_mixed(train), _mixed(test))
 
@@ -140,6 +143,11 @@ def _classes(parent: Path, root: Path) -> dict[str, list[Path]]:
                 raise DataCorrupt(f"{path}: {error.strerror}; copy what it leads to") from error
         if not paths:
             raise DataCorrupt(f"class {folder.name!r} is empty: put images into {folder}")
+        if printable(folder.name) != folder.name:
+            raise DataCorrupt(
+                f"class {printable(folder)}: this name is not UTF-8, or has control characters; "
+                "rename the folder"
+            )
         if inner := next((path for path in paths if path.is_dir()), None):
             raise DataCorrupt(f"{inner} is a folder inside a class: {LAYOUT}")
         classes[folder.name] = paths
@@ -158,13 +166,13 @@ def _mixed(classes: dict[str, list[Path]]) -> Files:
 
 
 def _in_mixed_order(paths: Iterable[Path]) -> list[Path]:
-    """By a hash of class and name: the same on every machine, and wherever the folder lies."""
+    return sorted(paths, key=_place)
 
-    def place(path: Path) -> bytes:
-        name = os.fsencode(f"{path.parent.name}/{path.name}")
-        return hashlib.sha256(name).digest()
 
-    return sorted(paths, key=place)
+def _place(path: Path) -> float:
+    """Within [0, 1), by a hash of class and name: the same on every machine, in any folder."""
+    name = os.fsencode(f"{path.parent.name}/{path.name}")
+    return int.from_bytes(hashlib.sha256(name).digest()[:6]) / 2**48
 
 
 def _digest(root: Path, splits: tuple[Files, Files], image_size: int) -> str:

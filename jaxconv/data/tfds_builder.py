@@ -30,17 +30,25 @@ ARCHIVE = RemoteFile(
 )
 
 
-def prepare_cifar10(data_dir: Path, archive: RemoteFile = ARCHIVE) -> Path:
-    """Downloads `archive` and prepares it as array_record; returns `data_dir/cifar10/<version>`.
+def fetch_archive(data_dir: Path, archive: RemoteFile = ARCHIVE) -> Path:
+    """Downloads `archive` to where tfds looks for a file before it would download it itself.
 
     Raises:
         DataUnavailable: the host cannot be reached (known within 5 seconds) or stops sending.
         DataCorrupt: what came is not the archive.
         OSError: `data_dir` cannot be written.
     """
-    downloads = data_dir / "downloads"
-    manual = downloads / "manual"  # where tfds looks for a file before it would download it
-    fetch(archive, manual)
+    return fetch(archive, data_dir / "downloads" / "manual")
+
+
+def prepare_cifar10(data_dir: Path, archive: RemoteFile = ARCHIVE) -> Path:
+    """Downloads `archive` and prepares it as array_record; returns `data_dir/cifar10/<version>`.
+
+    Raises:
+        DataUnavailable, DataCorrupt, OSError: as `fetch_archive`.
+    """
+    manual = fetch_archive(data_dir, archive).parent
+    downloads = manual.parent
     builder = Cifar10(data_dir=data_dir, archive=archive)
     config = tfds.download.DownloadConfig(
         manual_dir=manual, compute_stats=tfds.download.ComputeStatsMode.SKIP

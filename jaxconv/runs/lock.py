@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from jaxconv.files import open_to_append
+from jaxconv.files import locked, open_to_append
 from jaxconv.runs.run_dir import RunDir, RunDirError
 from jaxconv.text import printable
 
@@ -16,18 +16,14 @@ def sole_trainer(run: RunDir) -> Iterator[None]:
     Raises:
         RunDirError: another process holds it.
     """
-    import fcntl  # POSIX only
-
     with open_to_append(run.path / ".lock") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not locked(file.fileno(), run.path):
             file.seek(0)
             holder = printable(file.read(20).decode(errors="replace").strip())
             raise RunDirError(
                 f"process {holder} is training in {run.path}; "
                 "wait until it ends, stop it, or give another --workdir"
-            ) from error
+            )
         file.truncate(0)
         file.write(f"{os.getpid()}\n".encode())
         file.flush()
