@@ -364,6 +364,23 @@ def test_an_mp4_gets_every_picture_for_its_time(tmp_path, monkeypatch):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["ffmpeg", "film.mp4"]
 
 
+@pytest.mark.parametrize(
+    ("fps", "rate", "pictures"), [(1, "10", 10), (4, "8", 2), (7, "7", 1), (30, "30", 1)]
+)
+def test_an_mp4_shows_as_many_steps_a_second_as_asked_for(
+    fps, rate, pictures, tmp_path, monkeypatch
+):
+    stand_in(tmp_path, "open(sys.argv[-1], 'w').write(f'{sys.argv} {len(film)}')")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    film.save(case("pointwise", size=3), tmp_path / "film.mp4", fps=fps)
+    command, size = (tmp_path / "film.mp4").read_text().rsplit(" ", 1)
+    assert f"'-r', '{rate}', '-i', '-'" in command
+    shots = film.film(case("pointwise", size=3), fps=fps)
+    seen = [max(1, round(shot.seconds * float(rate))) for shot in shots]
+    assert seen[2:4] == [pictures] * 2
+    assert int(size) == sum(seen) * len(shots[0].image.tobytes())
+
+
 def test_an_mp4_that_fails_leaves_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PATH", str(tmp_path))
     path = tmp_path / "film.mp4"

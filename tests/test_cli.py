@@ -271,3 +271,14 @@ def test_stats_of_cifar10_are_the_documented_ones(tmp_path, monkeypatch, capsys)
         printed = re.findall(rf"^ - {name}: \((.*)\)$", text, flags=re.MULTILINE)
         values = [tuple(map(float, numbers.split(", "))) for numbers in printed]
         assert values == [pytest.approx(row, abs=1e-6) for row in expected]
+
+
+def test_a_picture_takes_the_place_of_a_link_and_does_not_follow_it(tmp_path, monkeypatch):
+    """A folder may come from somebody else."""
+    monkeypatch.chdir(tmp_path)
+    precious = tmp_path / "precious"
+    precious.write_text("x")
+    (tmp_path / "samples.png").symlink_to(precious)
+    assert cli.main(["samples", *SMALL]) == 0
+    assert precious.read_text() == "x"
+    assert not (tmp_path / "samples.png").is_symlink()

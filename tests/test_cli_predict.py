@@ -106,3 +106,30 @@ def test_no_data_is_needed(files, tmp_path, monkeypatch, capsys):
         monkeypatch.setitem(os.environ, name, str(tmp_path))
     assert cli.main(["predict", str(files[0][0])]) == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_given_twice_or_in_another_form_is_told_as_it_was_given(files, capsys, monkeypatch):
+    paths, _ = files
+    monkeypatch.chdir(paths[0].parent)
+    argv = ["./0.png", "--top", "1", "0.png", "--config.batch_size", "2", "0.png", "--json"]
+    assert cli.main(["predict", *argv]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [entry["file"] for entry in told] == ["./0.png", "0.png", "0.png"]
+    assert told[0]["classes"] == told[2]["classes"]
+
+
+def test_no_readable_file_is_an_empty_list_in_json(tmp_path, capsys):
+    assert cli.main(["predict", str(tmp_path / "none.png"), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_a_field_with_a_space_in_its_value_is_no_image(files, capsys):
+    transforms = "(('Normalize', {'mean': (0.5, 0.5, 0.5), 'std': (0.25, 0.25, 0.25)}),)"
+    argv = [f"--config.augment.transforms={transforms}", str(files[0][0]), "--json"]
+    assert cli.main(["predict", *argv]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 1
+
+
+def test_the_best_checkpoint_is_of_a_run(files, capsys):
+    assert cli.main(["predict", "--checkpoint", "best", str(files[0][0])]) == 2
+    assert "--checkpoint best: of which run? give its --workdir" in capsys.readouterr().err

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from ml_collections import ConfigDict
 
+from jaxconv import cli
 from jaxconv.cli.config.added import ADDED, complete
 from jaxconv.cli.config.command_line import parse_command_line
 from jaxconv.cli.config.error import ConfigError
@@ -478,3 +479,22 @@ def test_a_group_must_be_one(group):
     fields = to_json_dict(load_config(config_path("s9"))) | {group: []}
     with pytest.raises(ConfigError, match=rf"config.{group}=\(\): expected a group of fields"):
         from_json_dict(fields)
+
+
+def test_a_config_that_lacks_fields_is_told_which(tmp_path, capsys):
+    path = tmp_path / "tiny.py"
+    path.write_text(
+        "from ml_collections import ConfigDict\n"
+        "def get_config():\n    return ConfigDict({'epochs': 1, 'seed': 0})\n"
+    )
+    for verb in ("train", "stats", "augmentations"):
+        assert cli.main([verb, "--config", str(path)]) == 2
+        line = capsys.readouterr().err
+        assert "it lacks config.augment.engine, config.augment.transforms, config.batch_" in line
+
+
+def test_a_config_file_may_have_a_dot_in_its_name(tmp_path):
+    path = tmp_path / "lr0.05.py"
+    path.write_text("from . import base\ndef get_config():\n    return base.get_config()\n")
+    (tmp_path / "base.py").write_text(CONFIG)
+    assert load_config(path).max_lr == 0.1

@@ -127,6 +127,13 @@ def test_nothing_to_write_is_refused(capsys):
     )
 
 
+def test_two_files_of_one_name_are_refused(tmp_path, capsys):
+    path = str(tmp_path / "w.safetensors")
+    assert cli.main(["export", "--safetensors", path, "--torch", path]) == 2
+    assert "two of the files to write are the same" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.fixture
 def run_of_step_10(tmp_path):
     """A run's files after one epoch, and the network that a verb makes of them."""

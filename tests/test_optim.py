@@ -127,6 +127,12 @@ def test_steps_of_nesterov_are_those_of_torch():
         assert close == nesterov
 
 
+@pytest.mark.parametrize(("total_steps", "warmup"), [(7, 0.9), (20, 0.97), (4, 0.8)])
+def test_a_fall_of_less_than_a_step_ends_where_others_do(total_steps, warmup):
+    found = rates(total_steps, [total_steps - 1], warmup=warmup)
+    np.testing.assert_allclose(found, [[4e-7, 0.95]], rtol=1e-5)
+
+
 @pytest.mark.parametrize("total_steps", [1, 2, 3, 20])
 @pytest.mark.parametrize("warmup", [0.0, 0.05, 0.99])
 @pytest.mark.parametrize("schedule", [one_cycle, warmup_cosine])

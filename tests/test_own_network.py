@@ -8,6 +8,11 @@ import pytest
 from PIL import Image
 
 from jaxconv.cli import main
+from jaxconv.cli.build.data import with_statistics
+from jaxconv.cli.build.network import build_pipeline
+from jaxconv.cli.config.command_line import parse_command_line
+from jaxconv.cli.verbs.train import train_parser
+from jaxconv.data.dataset import Dataset, Split
 from jaxconv.interop.files import load_state_dict
 from jaxconv.interop.torch import s9_variables
 from jaxconv.weights.card import load_weights
@@ -161,3 +166,16 @@ def test_other_data_sets_have_one_size(tmp_path, capsys):
     options += ["--config.data.train_limit=20", "--config.data.test_limit=10"]
     assert main(["samples", "--config=s9_quick", *options, f"--out={tmp_path / 'a.png'}"]) == 2
     assert "images of shapes10 are 32x32" in capsys.readouterr().err
+
+
+def test_a_channel_that_is_the_same_everywhere_is_normalised_by_a_grey_level():
+    """As the blue of images of a red and a green dye; a deviation of 0 would be refused."""
+    config = parse_command_line(train_parser("train", ""), ["--config=own_images"])[0]
+    images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)
+    images[..., 2] = 7
+    split = Split(images, np.arange(8, dtype=np.int32) % 2)
+    filled = with_statistics(config, Dataset("folder", split, split, ("a", "b"), "drawn"))
+    (_, arguments) = filled.augment.transforms[-1]
+    assert arguments["std"][2] == pytest.approx(1 / 255)
+    assert arguments["std"][0] == pytest.approx(images[..., 0].std() / 255)
+    assert build_pipeline(filled)[-1].name == "Normalize"

@@ -1,5 +1,6 @@
 """A run directory survives kills, refuses other configs, and says where a run was made."""
 
+import errno
 import json
 import os
 import subprocess
@@ -12,6 +13,8 @@ import pytest
 from jaxconv.files import replacing, write_whole
 from jaxconv.runs import run_dir
 from jaxconv.runs.environment import environment, git_state
+from jaxconv.runs.lock import sole_trainer
+from jaxconv.runs.resumption import of_all_visits
 from jaxconv.runs.run_dir import RunDirError
 
 CONFIG = {"seed": 0, "epochs": 2, "data": {"sources": ("cifar10", "shapes10"), "dir": None}}
@@ -237,6 +240,29 @@ def test_environment_names_what_a_result_depends_on(run):
     assert found["time_utc"].endswith("+00:00")
     run_dir.write_json(run.environment_json, found)
     assert run_dir.read_json(run.environment_json) == found
+
+
+def test_the_environment_stays_that_in_which_training_began(run):
+    first, second, third = ({**environment({"count": n}), "data": {"train": n}} for n in (1, 2, 3))
+    for made in (first, second, third):
+        run_dir.write_json(run.environment_json, of_all_visits(run, made))
+    found = run_dir.read_json(run.environment_json)
+    visits = found.pop("visits")
+    assert found == first
+    assert [visit["device"] for visit in visits] == [{"count": 2}, {"count": 3}]
+    assert visits[0].keys() == {"time_utc", "command", "device", "versions", "git"}
+
+
+def test_a_file_system_without_locks_trains_and_is_told(run, monkeypatch, caplog):
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with sole_trainer(run):
+        pass
+    assert caplog.messages == [
+        f"{run.path} cannot be locked (No locks available): use it from one process"
+    ]
 
 
 def git(directory, *arguments):

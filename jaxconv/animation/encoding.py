@@ -13,7 +13,7 @@ from PIL import Image
 from jaxconv.files import replacing
 
 COLOURS, UNCHANGED = 48, 255  # of a GIF: how many, and the index that lets the old pixel show
-VIDEO_RATE = 10  # pictures a second in an MP4
+VIDEO_RATE = 10  # pictures a second in an MP4, about
 
 Shots = Sequence[tuple[Image.Image, float]]
 """Pictures, RGB and of one size, and for how many seconds each is seen."""
@@ -77,8 +77,11 @@ def _changes(pictures: Sequence[np.ndarray], palette: np.ndarray) -> Iterator[Im
         before = pixels
 
 
-def save_mp4(shots: Shots, path: Path) -> None:
+def save_mp4(shots: Shots, path: Path, *, rate: float = VIDEO_RATE) -> None:
     """Writes H.264 video with ffmpeg; each picture is repeated for as long as it is seen.
+
+    Args:
+        rate: pictures a second.
 
     Raises:
         OSError: ffmpeg is not on the PATH, or fails.
@@ -88,18 +91,18 @@ def save_mp4(shots: Shots, path: Path) -> None:
         raise OSError(f"{path}: ffmpeg is not on the PATH; install it, or name a file .gif")
     width, height = shots[0][0].size
     pictures = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"]
-    rate = ["-r", str(VIDEO_RATE), "-i", "-"]
+    source = ["-r", f"{rate:g}", "-i", "-"]
     # Players want 4:2:0, and 4:2:0 wants even sizes.
     even = ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2:color=white", "-pix_fmt", "yuv420p"]
-    command = [program, "-y", "-v", "error", *pictures, *rate, *even, "-f", "mp4"]
+    command = [program, "-y", "-v", "error", *pictures, *source, *even, "-f", "mp4"]
     with replacing(path) as file:
-        code, complaint = _feed([*command, file.name], shots)
+        code, complaint = _feed([*command, file.name], shots, rate)
         if code:
             words = complaint.decode(errors="replace").strip().splitlines() or ["no message"]
             raise OSError(f"{path}: ffmpeg failed with code {code}: {words[-1]}")
 
 
-def _feed(command: Sequence[str], shots: Shots) -> tuple[int, bytes]:
+def _feed(command: Sequence[str], shots: Shots, rate: float) -> tuple[int, bytes]:
     """Pipes the film into `command`, a picture at a time, as all of it would fill the memory."""
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=errors)
@@ -108,7 +111,7 @@ def _feed(command: Sequence[str], shots: Shots) -> tuple[int, bytes]:
         with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
             for image, seconds in shots:
                 pixels = image.tobytes()
-                for _ in range(max(1, round(seconds * VIDEO_RATE))):
+                for _ in range(max(1, round(seconds * rate))):
                     pipe.write(pixels)
         code = process.wait()
         errors.seek(0)

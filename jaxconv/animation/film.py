@@ -43,7 +43,8 @@ def save(case: Case, path: Path, *, fps: float = RATE) -> None:
         case ".png":
             encoding.save_png(still(case), path)
         case ".mp4":
-            encoding.save_mp4(film(case, fps=fps), path)
+            rate = fps * max(round(encoding.VIDEO_RATE / fps), 1)  # whole pictures for each step
+            encoding.save_mp4(film(case, fps=fps), path, rate=rate)
         case ".gif":
             encoding.save_gif(film(case, fps=fps), path)
         case _:

@@ -8,8 +8,11 @@ from jaxconv.cli.config.error import ConfigError
 from jaxconv.text import one_line
 
 
-def absolute_path(text: str) -> Path:
+def absolute_path(text: str, *, follow: bool = True) -> Path:
     """The path that `text` names, from the folder and the home of now.
+
+    Args:
+        follow: where a link leads; else the link itself is named, whose place a new file takes.
 
     Raises:
         ConfigError: there is no text, or what it names can't be: another's home, links in a circle.
@@ -17,7 +20,8 @@ def absolute_path(text: str) -> Path:
     if not text:
         raise ConfigError("expected a path, got none")
     try:
-        path = Path(text).expanduser().resolve()
+        path = Path(text).expanduser()
+        path = path.resolve() if follow else path.parent.resolve() / path.name
         str(path).encode()
     except UnicodeEncodeError as error:
         raise ConfigError(f"{text}: this path is not UTF-8; rename it, or take another") from error
@@ -26,18 +30,23 @@ def absolute_path(text: str) -> Path:
     return path
 
 
-def path_named(flag: str, *endings: str) -> Callable[[str], Path]:
+def path_named(flag: str, *endings: str, follow: bool = True) -> Callable[[str], Path]:
     """The type of a flag that takes a path, with one of these endings if any are given."""
 
     def read(text: str) -> Path:
         if endings and not text.endswith(endings):
             raise ConfigError(f"{flag} {text}: expected a name that ends in {' or '.join(endings)}")
         try:
-            return absolute_path(text)
+            return absolute_path(text, follow=follow)
         except ConfigError as error:
             raise ConfigError(f"{flag}: {error}") from error
 
     return read
+
+
+def file_to_write(flag: str, *endings: str) -> Callable[[str], Path]:
+    """The type of a flag that names a file to write."""
+    return path_named(flag, *endings, follow=False)
 
 
 def add_size_flags(parser: argparse.ArgumentParser, meanings: Mapping[str, str]) -> None:

@@ -2,12 +2,13 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.config.file import DEFAULT_CONFIG, config_path
-from jaxconv.cli.flag_types import absolute_path, path_named
+from jaxconv.cli.flag_types import absolute_path, file_to_write, path_named
 
 EXIT_CODES = """\
 exit codes: 0 done; 1 an error in data, in a run or in a file, told in one line;
@@ -25,6 +26,22 @@ class OneLineParser(argparse.ArgumentParser):
     def add_argument(self, *names: str, **options: Any) -> argparse.Action:
         self.flag_names += [name for name in names if name.startswith("-")]
         return super().add_argument(*names, **options)
+
+    def read(self, argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+        """The flags in `argv`, and all that it has of `--config.FIELD`, in both forms, or unknown.
+
+        argparse would take the value of such a field, apart or with a space in it, for a file.
+        """
+        own, fields, arguments = [], [], iter(argv)
+        for argument in arguments:
+            if not argument.startswith("--config."):
+                own.append(argument)
+                continue
+            fields.append(argument)
+            if "=" not in argument:
+                fields += [value for value in [next(arguments, None)] if value is not None]
+        flags, unknown = self.parse_known_intermixed_args(own)
+        return flags, [*unknown, *fields]
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{message}; {self.prog} --help says what it takes")
@@ -107,7 +124,7 @@ def add_tta(parser: OneLineParser, words: str) -> OneLineParser:
 
 def add_out(parser: OneLineParser, name: str) -> OneLineParser:
     """Adds `--out`, the picture that the verb writes: `name` if not given."""
-    png, default = path_named("--out", ".png"), absolute_path(name)
+    png, default = file_to_write("--out", ".png"), absolute_path(name, follow=False)
     words = f"the picture; default {name}"
     parser.add_argument("--out", metavar="FILE.png", type=png, default=default, help=words)
     return parser

@@ -24,7 +24,7 @@ from jaxconv.runs.devices import describe_devices, is_first_process
 from jaxconv.runs.environment import environment
 from jaxconv.runs.facts import settings
 from jaxconv.runs.lock import sole_trainer
-from jaxconv.runs.resumption import require_as_before
+from jaxconv.runs.resumption import of_all_visits, require_as_before
 from jaxconv.runs.signals import StopRequest
 from jaxconv.text import printable
 
@@ -39,6 +39,7 @@ MAY_DIFFER = (  # from visit to visit, as no result depends on them
     "checkpoint.every_steps",
     "checkpoint.every_minutes",
     "shard_state",
+    "distill.teacher",  # the file's content is compared instead
 )
 
 
@@ -102,13 +103,13 @@ def train_in(
         device = describe_devices(say)
         dataset = say_data(dataset or build_dataset(config))
         config = with_statistics(config, dataset)
+        network = build_network(config, len(dataset.class_names))  # refuses what can't be built
         dataset = with_teacher(config, dataset)
         run_dir.claim(run, to_json_dict(config), may_differ=MAY_DIFFER, added=ADDED)
         made = environment(device) | {"settings": settings(), "data": describe(dataset)}
         for remark in require_as_before(run, made):
             say(printable(remark))
-        run_dir.write_json(run.environment_json, made)
-        network = build_network(config, len(dataset.class_names))
+        run_dir.write_json(run.environment_json, of_all_visits(run, made))
         state = fit_here(config, run, dataset, network, stop, events=events, again=again)
         if state is None:
             return stop.exit_code or 143

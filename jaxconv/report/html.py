@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from jaxconv.files import write_whole
+from jaxconv.files import require_inside, write_whole
 from jaxconv.report import contents, figures, style
 from jaxconv.report.history import Rows, tidy
 from jaxconv.report.results import Results
@@ -22,8 +22,10 @@ def write_report(run: RunDir, results: Results) -> Path:
 
     Raises:
         RunDirError: a file of the run that the report shows is missing or damaged.
+        OSError: its folder of figures is a link that leads out of the run.
     """
     rows = tidy(run_dir.read_metrics(run))
+    require_inside(run.figures, run.path)
     write_figures(run.figures, results, rows)
     page = render_report(
         results,

@@ -17,7 +17,11 @@ from jaxconv.runs.environment import versions
 from jaxconv.runs.run_dir import flatten
 
 PACKAGE = Path(__file__).resolve().parents[1]
-PLACES = ("data.dir", "data.download")  # of a config: these may differ from host to host
+PLACES = (
+    "data.dir",
+    "data.download",
+    "distill.teacher",
+)  # of a config: these may differ from host to host
 SETTINGS = (  # of JAX: each changes what a program computes
     "jax_enable_x64",
     "jax_default_prng_impl",

@@ -6,6 +6,21 @@ from typing import Any
 from jaxconv.runs import run_dir
 from jaxconv.text import printable
 
+OF_A_VISIT = ("time_utc", "command", "device", "versions", "git")
+
+
+def of_all_visits(run: run_dir.RunDir, made: Mapping[str, Any]) -> dict[str, Any]:
+    """What `environment.json` is to hold: what the first visit made, and a list of the later ones.
+
+    So the commit, date, device and versions are those that training began with.
+    """
+    if not run.environment_json.exists():
+        return dict(made)
+    before = run_dir.read_json(run.environment_json)
+    known = before.get("visits")
+    visit = {name: made[name] for name in OF_A_VISIT}
+    return {**made, **before, "visits": [*(known if isinstance(known, list) else ()), visit]}
+
 
 def require_as_before(run: run_dir.RunDir, made: Mapping[str, Any]) -> list[str]:
     """Refuses other data than before, where a source has come or gone, and other settings of JAX.

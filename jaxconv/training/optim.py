@@ -35,7 +35,7 @@ def cosine_cycle(
 
     def schedule(step):
         rising = step / turn if turn > 0 else jnp.ones_like(step, jnp.float32)
-        falling = (step - max(turn, 0)) / max(last - max(turn, 0), 1)
+        falling = (step - max(turn, 0)) / ((last - max(turn, 0)) or 1)
         return jnp.where(
             rising < 1, _half_cosine(start, peak, rising), _half_cosine(peak, end, falling)
         )

@@ -45,8 +45,8 @@ def with_statistics(config: Config, dataset: Dataset) -> Config:
         return config
     measured = statistics(dataset.train)
     filled = {
-        name: tuple(float(f"{number:.8g}") for number in getattr(measured, name))
-        for name in ("mean", "std")
+        name: tuple(float(f"{max(number, least):.8g}") for number in getattr(measured, name))
+        for name, least in (("mean", 0), ("std", 1 / 255))  # a channel may be the same everywhere
     }
     return _filled(config, filled)
 

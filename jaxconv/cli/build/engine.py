@@ -60,8 +60,8 @@ def build_engine(config: Config, dataset: Dataset, network: Network, layout: One
     if jax.process_count() > 1:
         run = partial(make_streamed_epoch, images=images, labels=labels, **given)
         return Engine(augment, run, 1, view)
-    per_call = config.steps_per_call
-    per_call = per_call or (1 if on_cpu() else steps_of(len(labels), config.batch_size))
+    whole = steps_of(len(labels), config.batch_size)
+    per_call = min(config.steps_per_call or (1 if on_cpu() else whole), whole)
     given |= {"steps_per_call": per_call}
     # Once, for all phases of a run.
     images, labels, given["teacher"] = layout.everywhere((images, labels, given["teacher"]))

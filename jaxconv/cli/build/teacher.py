@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def teacher_file(config: Config) -> Teacher | None:
     if path is None:
         return None
     try:
-        return load_teacher(Path(path).expanduser())
+        return load_teacher(Path(os.path.expanduser(path)))
     except FileNotFoundError as error:
         raise ConfigError(
             f"config.distill.teacher={path}: no such file; make it by jaxconv distill"

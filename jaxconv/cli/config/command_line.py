@@ -7,10 +7,20 @@ from collections.abc import Sequence
 
 from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.config.field_help import describe_fields
+from jaxconv.cli.config.fields import require_whole
 from jaxconv.cli.config.file import load_config
 from jaxconv.cli.config.overrides import override, unknown
 from jaxconv.cli.config.types import Config
 from jaxconv.cli.parsers import OneLineParser
+
+
+def parse_whole_config(
+    parser: OneLineParser, argv: Sequence[str]
+) -> tuple[Config, argparse.Namespace]:
+    """As `parse_command_line`, of a config that must have all fields."""
+    config, flags = parse_command_line(parser, argv)
+    require_whole(config, flags.config)
+    return config, flags
 
 
 def parse_command_line(
@@ -23,7 +33,7 @@ def parse_command_line(
     Raises:
         ConfigError: whatever is wrong, in one line: what was given, what was expected, what to do.
     """
-    flags, rest = parser.parse_known_args(argv)
+    flags, rest = parser.read(argv)
     if flags.config is None:
         if flags.help:
             print(parser.format_help() + "\nwith --config NAME, --help lists its fields as well")

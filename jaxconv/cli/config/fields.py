@@ -6,6 +6,7 @@ import functools
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxconv.cli.config.error import ConfigError
@@ -134,6 +135,16 @@ def validate(config: Config) -> None:
             raise ConfigError(
                 f"config.{name}={shown(value)}: expected what JSON can hold ({error})"
             ) from error
+
+
+def require_whole(config: Config, path: Path) -> None:
+    """Refuses the config of the file at `path` by a `ConfigError` where it lacks fields."""
+    lacking = sorted({*RULES, "augment.transforms"} - set(field_paths(config)))
+    if lacking:
+        raise ConfigError(
+            f"--config {path}: it lacks config.{', config.'.join(lacking)}; begin with a config "
+            "that has all, as in config = jaxconv.configs.s9.get_config()"
+        )
 
 
 def shown(value: Any) -> str:

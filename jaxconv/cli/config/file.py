@@ -89,7 +89,7 @@ def _as_module(path: Path) -> Iterator[types.ModuleType]:
     """
     package = types.ModuleType("_jaxconv_configs")
     package.__path__ = [str(path.parent.resolve())]
-    name = f"{package.__name__}.{path.stem}"
+    name = f"{package.__name__}.{path.stem.replace('.', '_')}"
     loader = importlib.machinery.SourceFileLoader(name, str(path))
     spec = importlib.machinery.ModuleSpec(name, loader, origin=str(path))
     spec.has_location = True

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from jaxconv.cli.config.command_line import parse_command_line
+from jaxconv.cli.config.command_line import parse_whole_config
 from jaxconv.cli.parsers import OneLineParser, add_out, config_parser
 from jaxconv.cli.verbs.pictures import save_picture
 from jaxconv.cli.verbs.trained import load_dataset
@@ -17,7 +17,7 @@ def stats(parser: OneLineParser, argv: Sequence[str]) -> None:
     """Prints the statistics of the training and the test images."""
     from jaxconv.data.dataset import format_statistics
 
-    config, _ = parse_command_line(parser, argv)
+    config, _ = parse_whole_config(parser, argv)
     print(format_statistics(load_dataset(config)))
 
 
@@ -29,7 +29,7 @@ def samples(parser: OneLineParser, argv: Sequence[str]) -> None:
     """Draws labelled training images."""
     from jaxconv.report import figures
 
-    config, flags = parse_command_line(parser, argv)
+    config, flags = parse_whole_config(parser, argv)
     data = load_dataset(config)
     title = f"Training images of {data.name}"
     save_picture(figures.samples(*data.train, data.class_names, title=title), flags.out)
@@ -46,7 +46,7 @@ def augmentations(parser: OneLineParser, argv: Sequence[str]) -> None:
     from jaxconv.cli.build.network import build_pipeline, check_pipeline, mistakes_of_augmentation
     from jaxconv.report import figures
 
-    config, flags = parse_command_line(parser, argv)
+    config, flags = parse_whole_config(parser, argv)
     require_devices()
     check_pipeline(config)
     data = load_dataset(config)

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from jaxconv.cli.config.command_line import parse_command_line
+from jaxconv.cli.config.command_line import parse_whole_config
 from jaxconv.cli.config.error import ConfigError
-from jaxconv.cli.flag_types import at_least_1, path_named
+from jaxconv.cli.flag_types import at_least_1, file_to_write, path_named
 from jaxconv.cli.parsers import OneLineParser, config_parser
 from jaxconv.cli.verbs.trained import Trained, load_dataset, load_trained
 from jaxconv.data.dataset import Dataset
@@ -18,7 +18,7 @@ def distill_parser(verb: str, words: str) -> OneLineParser:
     words = "workdirs of runs, or weights files; of several the mean of their logits"
     parser.add_argument("runs", metavar="RUN", type=path_named("RUN"), nargs="*", help=words)
     words = "what is written, for --config.distill.teacher; no default"
-    file = path_named("--out", ".safetensors")
+    file = file_to_write("--out", ".safetensors")
     parser.add_argument("--out", metavar="FILE.safetensors", type=file, help=words)
     words = "augmented views of each training image; default 32"
     parser.add_argument("--views", metavar="N", type=at_least_1, default=32, help=words)
@@ -31,7 +31,7 @@ def distill_parser(verb: str, words: str) -> OneLineParser:
 
 def distill(parser: OneLineParser, argv: Sequence[str]) -> None:
     """Writes what trained networks say of the training images, for a student to learn from."""
-    config, flags = parse_command_line(parser, argv)
+    config, flags = parse_whole_config(parser, argv)
     if not flags.runs:
         raise ConfigError("no teacher given; name the workdirs of runs, or weights files")
     if flags.out is None:

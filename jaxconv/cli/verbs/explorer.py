@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from jaxconv.cli.flag_types import path_named
+from jaxconv.cli.flag_types import file_to_write
 from jaxconv.cli.parsers import OneLineParser, plain_parser
 from jaxconv.text import printable
 
 
 def explore_parser(verb: str, words: str) -> OneLineParser:
     parser = plain_parser(verb, words)
-    page = path_named("--out", ".html")
+    page = file_to_write("--out", ".html")
     words = "a copy of the page, to keep or to send; default none, the package's own is opened"
     parser.add_argument("--out", metavar="FILE.html", type=page, help=words)
     words = "print where the page is and open no browser; default off"

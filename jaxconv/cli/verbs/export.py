@@ -7,7 +7,7 @@ from pathlib import Path
 from jaxconv.augment.transform import Transform
 from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.config.json_form import to_json_dict
-from jaxconv.cli.flag_types import path_named
+from jaxconv.cli.flag_types import file_to_write
 from jaxconv.cli.parsers import OneLineParser, network_parser
 from jaxconv.cli.verbs.trained import Trained, parse_trained
 from jaxconv.runs import run_dir
@@ -31,7 +31,7 @@ def export_parser(verb: str, words: str) -> OneLineParser:
         parser.add_argument(
             flag,
             metavar=f"FILE{ending}",
-            type=path_named(flag, ending),
+            type=file_to_write(flag, ending),
             help=f"{words}; no default",
         )
     return parser
@@ -48,6 +48,8 @@ def export(parser: OneLineParser, argv: Sequence[str]) -> None:
     asked = {name: path for name in writers if (path := getattr(flags, name))}
     if not asked:
         raise ConfigError(f"nothing to write; give --{', --'.join(writers)} or more of them")
+    if len(set(asked.values())) < len(asked):
+        raise ConfigError("two of the files to write are the same; give each a name of its own")
     for name, path in asked.items():
         writers[name](path)
         print(printable(path))

@@ -17,7 +17,7 @@ from jaxconv.text import printable
 def predict_parser(verb: str, words: str) -> OneLineParser:
     parser = network_parser(verb, words, takes="IMAGE ...")
     words = "image files; cut to the centred square, then resized to what the network takes"
-    parser.add_argument("images", metavar="IMAGE", type=Path, nargs="*", help=words)
+    parser.add_argument("images", metavar="IMAGE", nargs="*", help=words)
     words = "number of classes to print, the likeliest first; default 3"
     parser.add_argument("--top", metavar="K", type=at_least_1, default=3, help=words)
     add_tta(parser, "predicts with test-time flips")
@@ -30,24 +30,28 @@ def predict(parser: OneLineParser, argv: Sequence[str]) -> None:
     trained, flags = parse_trained(parser, argv)
     if not flags.images:
         raise ConfigError("no image given; name files, as in python -m jaxconv predict cat.png")
-    images, errors = _load_all(flags.images, trained.network.image_shape[0])
-    if images:
-        found = _classify(trained, list(images.values()), flags.top, flips=flags.tta)
-        rows = dict(zip(map(str, images), found, strict=True))
+    names, images, errors = _load_all(flags.images, trained.network.image_shape[0])
+    if images or flags.json:
+        found = _classify(trained, images, flags.top, flips=flags.tta) if images else []
+        rows = list(zip(names, found, strict=True))
         print(_as_json(rows) if flags.json else _as_text(rows))
     if errors:
         raise ImageError("; ".join(errors))
 
 
-def _load_all(paths: Sequence[Path], size: int) -> tuple[dict[Path, np.ndarray], list[str]]:
-    """The images that can be read, and what is wrong with the others."""
-    images, errors = {}, []
-    for path in paths:
+def _load_all(names: Sequence[str], size: int) -> tuple[list[str], list[np.ndarray], list[str]]:
+    """The files that can be read, with their images, and what is wrong with the others."""
+    readable, images, errors = [], [], []
+    for name in names:
         try:
-            images[path] = load_image(path, size)
+            images.append(load_image(Path(name), size))
+            readable.append(name)
         except ImageError as error:
             errors.append(str(error))
-    return images, errors
+    return readable, images, errors
+
+
+Row = tuple[str, list[tuple[str, float]]]  # a file, and its classes with their probabilities
 
 
 def _classify(
@@ -62,19 +66,19 @@ def _classify(
     ]
 
 
-def _as_json(rows: dict[str, list[tuple[str, float]]]) -> str:
+def _as_json(rows: Sequence[Row]) -> str:
     return json.dumps(
         [
             {"file": name, "classes": [{"name": n, "probability": p} for n, p in found]}
-            for name, found in rows.items()
+            for name, found in rows
         ],
         indent=2,
     )
 
 
-def _as_text(rows: dict[str, list[tuple[str, float]]]) -> str:
+def _as_text(rows: Sequence[Row]) -> str:
     lines = []
-    for name, found in rows.items():
+    for name, found in rows:
         lines.append(printable(name))
         lines += [
             f"  {printable(label):<12} {100 * probability:6.2f} %" for label, probability in found

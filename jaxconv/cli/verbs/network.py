@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from jaxconv.cli.config.error import ConfigError
-from jaxconv.cli.flag_types import absolute_path, add_size_flags, path_named
+from jaxconv.cli.flag_types import absolute_path, add_size_flags, file_to_write
 from jaxconv.cli.parsers import OneLineParser, plain_parser
 from jaxconv.runs.devices import require_devices
 from jaxconv.text import printable
@@ -55,7 +55,7 @@ def animate_parser(verb: str, words: str) -> OneLineParser:
     add_size_flags(parser, explain_options())
     words = f"steps per second; default {RATE:g}"
     parser.add_argument("--fps", metavar="RATE", type=float, default=RATE, help=words)
-    film, png = path_named("--out", ".gif", ".mp4"), path_named("--still", ".png")
+    film, png = file_to_write("--out", ".gif", ".mp4"), file_to_write("--still", ".png")
     parser.add_argument("--out", metavar="FILE", type=film, help="a film; default VARIANT.gif")
     words = "a picture of the first, the middle and the last step; default none"
     parser.add_argument("--still", metavar="FILE.png", type=png, help=words)
@@ -72,7 +72,7 @@ def animate(parser: OneLineParser, argv: Sequence[str]) -> None:
     try:
         shown = case(flags.variant, **{n: v for n, v in vars(flags).items() if n in MEANINGS})
         asked = [path for path in (flags.out, flags.still) if path]
-        for path in asked or [absolute_path(f"{flags.variant}.gif")]:
+        for path in asked or [absolute_path(f"{flags.variant}.gif", follow=False)]:
             save(shown, path, fps=flags.fps)
             print(printable(path))
     except ValueError as error:

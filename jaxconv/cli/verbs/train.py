@@ -10,7 +10,7 @@ from typing import Any
 
 from jaxconv.cli.build.data import build_dataset
 from jaxconv.cli.build.teacher import teacher_file
-from jaxconv.cli.config.command_line import parse_command_line
+from jaxconv.cli.config.command_line import parse_whole_config
 from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.config.file import config_path
 from jaxconv.cli.config.json_form import to_json_dict
@@ -56,7 +56,7 @@ def train_parser(verb: str, words: str) -> OneLineParser:
 def train(parser: OneLineParser, argv: Sequence[str]) -> int:
     """Trains as `argv` says; returns the exit code."""
     with StopRequest() as stop, _knowing_what_is_kept(stop):
-        config, flags = parse_command_line(parser, argv)
+        config, flags = parse_whole_config(parser, argv)
         member = membership(flags)
         if flags.dry_run:
             if member:

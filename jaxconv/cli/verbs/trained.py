@@ -63,7 +63,7 @@ def parse_trained(parser: OneLineParser, argv: Sequence[str]) -> tuple[Trained, 
     Fields on the command line override the config that the network was trained with; it is looked
     at on the data that it was trained on, unless `--config.data.sources` says otherwise.
     """
-    flags, rest = parser.parse_known_args(argv)
+    flags, rest = parser.read(argv)
     if flags.help:
         note = "a network keeps the config that it was trained with, not these defaults;"
         fields = describe_fields(load_config(DEFAULT_CONFIG), DEFAULT_CONFIG)
@@ -71,6 +71,8 @@ def parse_trained(parser: OneLineParser, argv: Sequence[str]) -> tuple[Trained, 
         raise SystemExit(0)
     if flags.workdir and flags.weights:
         raise ConfigError("--workdir and --weights: one network at a time; give one of them")
+    if flags.checkpoint == "best" and not flags.workdir:
+        raise ConfigError("--checkpoint best: of which run? give its --workdir")
     require_devices()
     if flags.workdir:
         best = flags.checkpoint == "best"
