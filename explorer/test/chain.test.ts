@@ -8,7 +8,7 @@ describe("a chain of layers", () => {
     // All 193,376 parameters but the head (64 x 10) and BatchNorm (scale and shift of each channel).
     const norms = 2 * (3 * 32 + 6 * 40 + 3 * 64);
     expect(rows.reduce((n, row) => n + row.weights, 0)).toBe(193_376 - 640 - norms);
-    expect(rows[rows.length - 1]).toMatchObject({ field: 105, jump: 8 });
+    expect(rows[rows.length - 1]).toMatchObject({ field: 105, jump: [8, 1] });
   });
 
   it.each([
@@ -24,6 +24,8 @@ describe("a chain of layers", () => {
       [LAYER, { ...LAYER, stride: 2 }, { ...LAYER, dilation: 3 }],
       [{ ...LAYER, kind: "transpose", kernel: 4, stride: 2 }, LAYER],
       [LAYER, { ...LAYER, kind: "transpose", kernel: 3, stride: 3, padding: 0 }, { ...LAYER, stride: 2 }],
+      [{ ...LAYER, kind: "transpose", kernel: 2, stride: 2, dilation: 3 }],
+      [{ ...LAYER, kind: "transpose", kernel: 4, stride: 2, dilation: 3 }, LAYER],
     ];
     for (const layers of stacks) {
       const { rows } = chainRows({ size: 60, channels: 1, layers });
@@ -35,6 +37,15 @@ describe("a chain of layers", () => {
       });
       expect(Math.max(...hulls)).toBe(last.field);
     }
+  });
+
+  it("has jumps that are fractions", () => {
+    const { rows } = chainRows(parseChain("16.3_c3.2.1.1.16_t4.3.0.1.16")!);
+    expect(rows.map((row) => row.jump)).toEqual([[2, 1], [2, 3]]);
+  });
+
+  it("makes no map of more than 512 pixels", () => {
+    expect(chainRows(parseChain("512.3_t99.99.0.99.16")!)).toEqual({ rows: [], problem: "Layer 1 would make more than 512 pixels." });
   });
 
   it("says which layer leaves nothing", () => {

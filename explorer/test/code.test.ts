@@ -11,12 +11,14 @@ const CASES = [
   "p=1&mode=reflect", "p=2&mode=replicate&s=2", "p=1x2&mode=circular&n=5x6", "s=2&d=2&n=7",
   "dims=1&n=9&k=3&s=2&p=1", "dims=1&n=8&k=4&p=same",
   "v=pointwise&c=3&f=4", "v=pointwise&s=2&p=1", "dims=1&v=pointwise&n=6", "v=depthwise&c=3&m=2&p=1", "v=depthwise&s=2&k=2", "dims=1&v=depthwise&n=7",
-  "v=depthwise_separable&p=1", "v=depthwise_separable&p=1&pp=1&m=2&f=5&s=2", "v=dilated", "v=dilated&d=3x1&n=9x5&p=1&f=2",
+  "v=depthwise_separable&p=1", "v=depthwise_separable&p=1&pp=1&m=2&f=5&s=2",
+  "v=depthwise_separable&n=5&p=1&pp=1&mode=replicate", "v=depthwise_separable&n=3&k=1&pp=3&mode=reflect", "v=dilated", "v=dilated&d=3x1&n=9x5&p=1&f=2",
   "dims=1&v=dilated&n=9", "v=spatially_separable&f=3", "v=spatially_separable&k=3x5&n=7&s=2x1&p=1x2&mid=2&f=2",
   "v=spatially_separable&f=1&p=1", "v=transpose", "v=transpose&n=4&op=1", "v=transpose&k=2&s=2&p=0&c=2&f=3",
   "v=transpose&c=4&f=2&g=2&n=3x4&s=2x3&op=1x2&k=3", "v=transpose&s=1&d=2&op=1&p=0", "v=transpose&k=2&s=3&p=0&op=2",
   "dims=1&v=transpose&n=5&op=1", "v=transpose&n=4&p=1&mode=reflect&op=1", "v=transpose&n=3x4&s=2&p=1&mode=replicate&c=4&f=2&g=2",
   "v=transpose&n=5&s=1&p=2&mode=circular", "v=transpose&n=5&s=1&p=same&k=4x3", "v=transpose&n=4&p=valid", "dims=1&v=transpose&n=5&p=1&mode=circular",
+  "v=transpose&n=5&k=3&s=1&p=2", "v=transpose&n=3&k=1&s=2&p=0",
   "dims=1&v=spatially_separable&n=8&c=2&f=3&p=1&s=2",
 ];
 

@@ -25,6 +25,16 @@ function options(c: Case): Options {
 /** jaxconv computes these, and so does the page. tests/test_explorer_code.py asks jaxconv. */
 const beyond = (c: Case) => c.function === "transpose_conv" && (c.padding_mode !== undefined || typeof c.padding === "string");
 
+describe("what this page alone refuses", () => {
+  it("is more numbers than a browser can draw", () => {
+    const large: Options = { ...DEFAULTS.transpose, size: [32, 32], stride: [8, 8] };
+    const [problem] = plan(large).problems;
+    expect(problem).toMatchObject({ field: "size", limit: true });
+    expect(problem.text).toMatch(/^This page draws up to 40,000 numbers; these maps have [\d,]+\.$/);
+    expect(plan(large, { anySize: true }).problems).toEqual([]);
+  });
+});
+
 describe("what PyTorch refuses", () => {
   it("is enough of both", () => {
     expect(cases.filter((c) => c.refused).length).toBeGreaterThan(20);

@@ -18,11 +18,20 @@ export interface Chain {
   readonly layers: readonly Layer[];
 }
 
+/** Numerator and denominator. */
+export type Fraction = readonly [number, number];
+
+function reduced([over, under]: Fraction): Fraction {
+  let [a, b] = [over, under];
+  while (b) [a, b] = [b, a % b];
+  return [over / a, under / a];
+}
+
 export interface ChainRow {
   readonly layer: Layer;
   /** Of the map that the layer makes. */
   readonly size: number;
-  readonly jump: number;
+  readonly jump: Fraction;
   readonly field: number;
   readonly weights: number;
   readonly multiplyAdds: number;
@@ -59,12 +68,12 @@ export const CHAIN_DEFAULT = CHAINS["Three 3×3"];
 export function chainRows(chain: Chain): { rows: ChainRow[]; problem: string | null } {
   const rows: ChainRow[] = [];
   let { size, channels } = chain;
-  let jump = 1;
+  let jump: Fraction = [1, 1];
   for (const layer of chain.layers) {
     const options = { size, ...layer, low: layer.padding, high: layer.padding, outputPadding: 0 };
     const grows = layer.kind === "transpose";
     const next = grows ? transposeSize(options) : convSize(options);
-    if (next < 1 || size > 512) {
+    if (next < 1 || next > 512) {
       const text = next < 1 ? `leaves nothing of ${size} pixels` : "would make more than 512 pixels";
       return { rows, problem: `Layer ${rows.length + 1} ${text}.` };
     }
@@ -72,7 +81,7 @@ export function chainRows(chain: Chain): { rows: ChainRow[]; problem: string | n
     const places = grows ? size * size : next * next;
     const alone = layer.kind === "depthwise";
     const weights = layer.kernel ** 2 * channels * (alone ? 1 : layer.features);
-    jump *= grows ? 1 / layer.stride : layer.stride;
+    jump = reduced(grows ? [jump[0], jump[1] * layer.stride] : [jump[0] * layer.stride, jump[1]]);
     const field = fieldOf([...rows.map((row) => row.layer), layer]);
     rows.push({ layer, size: next, jump, field, weights, multiplyAdds: weights * places, axis });
     size = next;
@@ -89,15 +98,28 @@ export function fieldOf(layers: readonly Layer[]): number {
   for (let output = 0; output < Math.min(phases, 4096); output++) {
     let [first, last] = [output, output];
     for (const { kind, kernel, stride, padding, dilation } of [...layers].reverse()) {
-      const reach = effectiveKernel(kernel, dilation);
       [first, last] =
         kind === "transpose"
-          ? [Math.ceil((first + padding - reach + 1) / stride), Math.floor((last + padding) / stride)]
-          : [first * stride - padding, last * stride - padding + reach - 1];
+          ? spread(first + padding, last + padding, kernel, stride, dilation)
+          : [first * stride - padding, last * stride - padding + effectiveKernel(kernel, dilation) - 1];
     }
     most = Math.max(most, last - first + 1);
   }
   return most;
+}
+
+/** The first and last pixel whose spread, every `stride` pixels and `dilation` from tap to tap, meets
+ * the places from `first` to `last`; where taps fall between pixels, fewer than the reach holds. */
+export function spread(
+  first: number, last: number, kernel: number, stride: number, dilation: number,
+): [number, number] {
+  let [low, high] = [Infinity, -Infinity];
+  for (let tap = 0; tap < kernel; tap++) {
+    const from = Math.ceil((first - tap * dilation) / stride);
+    const to = Math.floor((last - tap * dilation) / stride);
+    if (from <= to) [low, high] = [Math.min(low, from), Math.max(high, to)];
+  }
+  return [low, high];
 }
 
 /** For the map under each layer, the pixels that `output` of the last one depends on. */

@@ -216,7 +216,8 @@ function flax(c: Case): Snippet {
     if (outside) calls.push(`y = jnp.pad(y, ((0, 0), ${pairs.join(", ")}, (0, 0)), mode="${modes[mode]}")`);
     const list: Arg[] = [
       ["strides", w.tuple(stride), w.tuple([1, 1])],
-      ["padding", outside || pads.flat().every((n) => n === 0) ? '"VALID"' : w.oneD ? `(${pairs[0]},)` : `(${pairs.join(", ")})`, ""],
+      // For a transposed one "VALID" means to crop nothing, which is another padding than none.
+      ["padding", step.kind === "conv" && (outside || pads.flat().every((n) => n === 0)) ? '"VALID"' : w.oneD ? `(${pairs[0]},)` : `(${pairs.join(", ")})`, ""],
       ["kernel_dilation", w.tuple(dilation), w.tuple([1, 1])],
       ["feature_group_count", `${step.groups}`, "1"],
     ];
@@ -321,7 +322,7 @@ export function animateCommand(o: Options, steps: readonly Step[]): { command: s
   const [first] = steps;
   if (o.mode !== "zeros") return no("The films pad with zeros only.");
   const { padding } = first.options;
-  if (padding.some(([low, high]) => low !== high)) return no("The films pad both sides alike.");
+  if (steps.some((step) => step.options.padding.some(([low, high]) => low !== high))) return no("The films pad both sides alike.");
   if (o.variant === "depthwise_separable" && (o.multiplier > 1 || Math.max(...o.pointwisePadding) > 0))
     return no("The films have no multiplier and no pointwise_padding.");
   if (o.variant === "spatially_separable" && o.middle !== o.features)

@@ -68,6 +68,12 @@ export const LARGEST: Partial<Record<Field, number>> = {
   pointwisePadding: 4, channels: 8, features: 8, multiplier: 4, middle: 8, groups: 8,
 };
 
+/** Of all maps, with their borders and the zeros between pixels: more would freeze a browser. */
+const MOST_CELLS = 40_000;
+
+const drawn = ({ axes: [vertical, horizontal], channels, features }: Step): number =>
+  channels * vertical.line.length * horizontal.line.length + features * vertical.outputs * horizontal.outputs;
+
 const LEAST: Partial<Record<Field, number>> = { padding: 0, outputPadding: 0, pointwisePadding: 0 };
 
 export const NAMES: Record<Field, string> = {
@@ -158,6 +164,11 @@ export function plan(options: Options, { anySize = false } = {}): Plan {
     steps.push(step);
     size = [step.axes[0].outputs, step.axes[1].outputs];
   }
+  const cells = steps.reduce((n, step) => n + drawn(step), 0);
+  if (!anySize && cells > MOST_CELLS) {
+    const text = `This page draws up to ${MOST_CELLS.toLocaleString("en-US")} numbers; these maps have ${cells.toLocaleString("en-US")}.`;
+    return { steps: [], problems: [{ field: "size", text, limit: true }], beyond: null };
+  }
   return { steps, problems: [], beyond: beyondTorch(o) };
 }
 
@@ -198,6 +209,7 @@ function layers(o: Options): Layer[] {
         {
           ...base, title: "Pointwise", kernel: [1, 1], stride: [1, 1], dilation: [1, 1],
           padding: o.pointwisePadding, channels: deep, groups: 1, paddingField: "pointwisePadding",
+          mode: "zeros", // whatever the other half has
         },
       ];
     }

@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { range } from "../math/axis";
-import { chainRows, CHAINS, dependence, LAYER, type Chain, type ChainRow, type Layer } from "../math/chain";
+import { chainRows, CHAINS, dependence, LAYER, type Chain, type ChainRow, type Fraction, type Layer } from "../math/chain";
 import { Stepper } from "./Controls";
 import { narrow, set, state } from "./store";
 import { count } from "./text";
@@ -91,7 +91,7 @@ function LayerRow({ index, layer, row, onSet, onRemove }: { index: number; layer
       />
     </td>
   );
-  const fraction = (jump: number) => (jump >= 1 ? String(jump) : `1/${Math.round(1 / jump)}`);
+  const fraction = ([over, under]: Fraction) => (under === 1 ? `${over}` : `${over}/${under}`);
   return (
     <tr class={row ? "" : "refused"}>
       <th scope="row">{index + 1} {layer.kind !== "conv" && <small>{layer.kind === "transpose" ? "transposed" : "depthwise"}</small>}</th>

@@ -22,7 +22,7 @@ export function CostPanel() {
       )}
       {standard && (
         <p>
-          A standard convolution {state.value.options.variant === "pointwise" ? "with a 3×3 kernel" : "for the same job"} has {count(standard.weights)} weights and {count(standard.multiplyAdds)}{" "}
+          A standard convolution {state.value.options.variant !== "pointwise" ? "for the same job" : state.value.options.dims === 1 ? "with a kernel of 3" : "with a 3×3 kernel"} has {count(standard.weights)} weights and {count(standard.multiplyAdds)}{" "}
           multiply-adds: this one has <b>{percent(total.weights / standard.weights)}</b> of the weights and{" "}
           <b>{percent(total.multiplyAdds / standard.multiplyAdds)}</b> of the work.
         </p>

@@ -1,7 +1,7 @@
 /** A grid of numbers, drawn as SVG: numbers below, marks of this moment above, arrow keys through it. */
 
 import { memo } from "preact/compat";
-import { useRef } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { short } from "./text";
 
 export type CellKind = "pixel" | "padding" | "hole" | "cropped" | "empty";
@@ -48,6 +48,8 @@ export function Grid(props: Props) {
   const { rows, cols, cell, marks = [], tone, onHover, onKeyMove, onPick, onType, at } = props;
   const svg = useRef<SVGSVGElement>(null);
   const typed = useRef({ text: "", place: "" });
+  // Where the keys are, on a cell without a target too, such as padding; the pointer takes it away.
+  const [spot, setSpot] = useState<readonly [number, number] | null>(null);
   const [width, height] = [cols * cell + 2, rows * cell + 2];
   const place = (event: PointerEvent | MouseEvent): [number, number] | null => {
     const box = svg.current!.getBoundingClientRect();
@@ -56,16 +58,23 @@ export function Grid(props: Props) {
     return row >= 0 && row < rows && col >= 0 && col < cols ? [row, col] : null;
   };
   const keys = (event: KeyboardEvent) => {
-    const [row, col] = at ?? [0, 0];
+    const from = spot ?? at;
+    const [row, col] = from ?? [0, 0];
     const steps: Record<string, [number, number]> = {
       ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1],
     };
     const step = steps[event.key];
     if (step) {
       const clamp = (n: number, most: number) => Math.max(0, Math.min(most - 1, n));
-      (onKeyMove ?? onHover)?.(clamp(row + (at ? step[0] : 0), rows), clamp(col + (at ? step[1] : 0), cols));
+      const to = [clamp(row + (from ? step[0] : 0), rows), clamp(col + (from ? step[1] : 0), cols)] as const;
+      typed.current = { text: "", place: "" };
+      setSpot(to);
+      (onKeyMove ?? onHover)?.(...to);
     } else if (event.key === "Enter" || event.key === " ") onPick?.(row, col);
-    else if (event.key === "Escape") props.onLeave?.();
+    else if (event.key === "Escape") {
+      setSpot(null);
+      props.onLeave?.();
+    }
     else if (onType && /^[-\d.]$/.test(event.key) && !event.ctrlKey && !event.metaKey) {
       const here = `${row}.${col}`;
       const text = (typed.current.place === here ? typed.current.text : "") + event.key;
@@ -90,6 +99,7 @@ export function Grid(props: Props) {
       data-grid={props.label}
       onPointerMove={(event) => {
         if (event.pointerType === "touch") return;
+        setSpot(null);
         const found = place(event);
         if (found) onHover?.(...found);
       }}
@@ -98,8 +108,16 @@ export function Grid(props: Props) {
         const found = place(event);
         if (found) onPick?.(...found);
       }}
-      onFocus={() => live && !at && svg.current?.matches(":focus-visible") && onHover?.(0, 0)}
-      onBlur={() => props.onLeave?.()}
+      onFocus={() => {
+        if (!live || at || !svg.current?.matches(":focus-visible")) return;
+        setSpot([0, 0]);
+        onHover?.(0, 0);
+      }}
+      onBlur={() => {
+        typed.current = { text: "", place: "" };
+        setSpot(null);
+        props.onLeave?.();
+      }}
       onKeyDown={keys}
     >
       <Base {...pickBase(props)} />
@@ -107,6 +125,11 @@ export function Grid(props: Props) {
       {marks.map((mark) => (
         <Overlay key={`${mark.row}.${mark.col}`} mark={mark} props={props} />
       ))}
+      {spot && !marks.some((mark) => mark.row === spot[0] && mark.col === spot[1]) && (
+        <g class="mark seen">
+          <rect class="edge" x={1.5 + spot[1] * cell} y={1.5 + spot[0] * cell} width={cell - GAP - 1} height={cell - GAP - 1} />
+        </g>
+      )}
     </svg>
   );
 }

@@ -31,7 +31,7 @@ export function MatrixPanel() {
         Flatten the input, channel after channel, to a column of {count(columns)} numbers: then the convolution is a matrix with{" "}
         {count(rows)} rows, one for each output.
         {found && (
-          <> {count(found.entries.length)} of {count(rows * columns)} entries are not zero ({((100 * found.entries.length) / (rows * columns)).toFixed(1)} %), and they hold only{" "}
+          <> {count(found.entries.length)} of {count(rows * columns)} entries hold a weight ({((100 * found.entries.length) / (rows * columns)).toFixed(1)} %), and there are only{" "}
           {count(numbers.value.weights[index].length)} different weights.</>
         )}{" "}
         {turned
@@ -82,7 +82,8 @@ function Drawing({ step, entries, rows, columns, turned }: DrawingProps) {
     );
     context.fillStyle = colour("zero");
     context.fillRect(0, 0, across * cell, down * cell);
-    const most = Math.max(1e-9, ...entries.map((e) => Math.abs(sum(e, kernel))));
+    let most = 1e-9; // not by Math.max(...): there may be a million entries
+    for (const entry of entries) most = Math.max(most, Math.abs(sum(entry, kernel)));
     const gap = cell > 4 ? 1 : 0;
     context.textAlign = "center";
     context.textBaseline = "middle";

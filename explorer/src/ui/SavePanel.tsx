@@ -16,7 +16,9 @@ export function SavePanel() {
     if (kind === "svg") return download(`${name}.svg`, new Blob([svg], { type: "image/svg+xml" }));
     svgToPng(svg).then((png) => download(`${name}.png`, png), (error: Error) => fail(error.message));
   };
-  const film = animateCommand(normalise(state.value.options), steps.value);
+  const film = refused.value
+    ? { command: null, note: "" }
+    : animateCommand(normalise(state.value.options), steps.value);
   return (
     <div class="save">
       <h3>Link</h3>
@@ -29,7 +31,7 @@ export function SavePanel() {
       </p>
       {failed && <p class="why" role="alert">{failed}</p>}
       <h3>Film</h3>
-      {film.command && !refused.value ? (
+      {film.command ? (
         <>
           <p>{film.note}</p>
           <Copyable text={film.command} />

@@ -1,6 +1,7 @@
 /** What is active, in words and numbers: a sum written out, or all that a number reaches. */
 
 import { Fragment } from "preact";
+import { useState } from "preact/hooks";
 import type { Link, Target } from "../math/links";
 import { inputIndex, outputIndex, weightIndex } from "../math/stage";
 import { active, activeLinks, edit, hover, numbers, pin, set, state, steps } from "./store";
@@ -93,6 +94,23 @@ function Written({ links }: { links: readonly Link[] }) {
   );
 }
 
+/** A box for one number. While somebody types, the text is theirs: "-0" and "1.0" are on their way. */
+function Changed({ step, target }: { step: number; target: Target }) {
+  const [text, setText] = useState<string | null>(null);
+  return (
+    <input type="number" step="any" value={text ?? valueOf(step, target)} aria-label="Change this number"
+      onFocus={() => {
+        if (!pin.value) set({ pin: { step, target } });
+      }}
+      onInput={(event) => {
+        setText(event.currentTarget.value);
+        const value = event.currentTarget.valueAsNumber;
+        if (Number.isFinite(value)) edit(step, target, value);
+      }}
+      onBlur={() => setText(null)} />
+  );
+}
+
 function Reached({ step, target, links }: { step: number; target: Target; links: readonly Link[] }) {
   const outputs = new Set(links.map((link) => `${link.output.join()},${link.feature}`)).size;
   const editable = target.kind === "weight" || step === 0;
@@ -109,14 +127,7 @@ function Reached({ step, target, links }: { step: number; target: Target; links:
       {editable && (
         <label class="change">
           Change it{" "}
-          <input type="number" step="any" value={valueOf(step, target)} aria-label="Change this number"
-            onFocus={() => {
-              if (!pin.value) set({ pin: { step, target } });
-            }}
-            onInput={(event) => {
-              const value = event.currentTarget.valueAsNumber;
-              if (Number.isFinite(value)) edit(step, target, value);
-            }} />
+          <Changed step={step} target={target} />
           {" "}<small>or type digits on the cell</small>
         </label>
       )}

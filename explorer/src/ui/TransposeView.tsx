@@ -195,7 +195,7 @@ function TwoSizes({ step }: { step: Step }) {
       <p>
         {fits.length > 1
           ? `A convolution with these options maps ${listed(fits)} pixels to the same ${size}. Going back, ${size} alone does not say which one is meant: output_padding does.`
-          : `With stride 1 only ${fits[0]} pixels become ${size}, so there is nothing to choose and output_padding stays 0. Set the stride to 2 to see two sizes that become one.`}
+          : `With stride 1 only ${fits[0]} pixels become ${size}, so there is nothing to choose: output_padding belongs at 0. Set the stride to 2 to see two sizes that become one.`}
       </p>
       <ul class="sizes">
         {fits.map((n) => (

@@ -34,7 +34,7 @@ export const QUESTIONS: readonly Question[] = [
     ask: "Why do dilation 2 and stride 2 read a quarter of the pixels?",
     link: "v=dilated&n=10&s=2&uses=1&x=ones&w=ones&pin=o0.1.1.0",
     look:
-      "Stride 2 starts the kernel on every second pixel, dilation 2 puts its weights two pixels apart: even plus even is even. The grid now shows how often each pixel is read: only one row in two and one column in two are ever read, a quarter of the image. Set either option to 1 and the zeros fill.",
+      "Stride 2 starts the kernel on every second pixel, dilation 2 puts its weights two pixels apart: even plus even is even. The grid now shows how often each pixel is read: only one row in two and one column in two are ever read, a quarter of the image. Set the dilation to 1, or the stride, and the zeros fill, but for a last row and column that the stride may leave over.",
   },
   {
     key: "checkerboard",

@@ -20,12 +20,15 @@ export const playing = signal(false);
 
 export const planned = computed(() => plan(state.value.options));
 
-/** The steps of the options, or the last ones that were possible while something is refused. */
-let lastSteps: readonly Step[] = [];
+/** The steps of the options. While something is refused: the last ones that this variant had, in as
+ * many dimensions, or those that it begins with. */
+let last: { steps: readonly Step[]; of: string } = { steps: [], of: "" };
 export const steps = computed(() => {
-  if (planned.value.steps.length) lastSteps = planned.value.steps;
-  else if (!lastSteps.length) lastSteps = plan(DEFAULTS[state.value.options.variant]).steps;
-  return lastSteps;
+  const { variant, dims } = state.value.options;
+  const of = `${variant} ${dims}`;
+  if (planned.value.steps.length) last = { steps: planned.value.steps, of };
+  else if (last.of !== of) last = { steps: plan({ ...DEFAULTS[variant], dims }).steps, of };
+  return last.steps;
 });
 export const refused = computed(() => planned.value.problems.length > 0);
 
