@@ -195,6 +195,36 @@ const tests = {
     return page;
   },
 
+  async "arrow keys cross a border, and typed numbers keep their sign and their zeros"(browser) {
+    const page = await open(browser, "n=3&c=1&f=1&p=1&x=ones&w=ones");
+    await grid(page, "Input, channel 1").focus();
+    for (const key of ["ArrowRight", "ArrowDown", "7"]) await page.keyboard.press(key);
+    assert.match(await fragmentOf(page), /x=ones,0\.0\.0:7/);
+    for (const key of ["ArrowRight", "-", "3"]) await page.keyboard.press(key);
+    assert.match(await fragmentOf(page), /0\.1\.0:-3/);
+    for (const key of ["ArrowLeft", "8"]) await page.keyboard.press(key);
+    assert.match(await fragmentOf(page), /x=ones,0\.0\.0:8/);
+    await point(page, "Input, channel 1", [2, 2], [5, 5], true);
+    const box = page.getByLabel("Change this number");
+    for (const [text, kept] of [["-0.5", "-0\\.5"], ["1.05", "1\\.05"]]) {
+      await box.click();
+      await page.keyboard.press("Control+A");
+      await page.keyboard.type(text);
+      assert.equal(await box.inputValue(), text);
+      assert.match(await fragmentOf(page), new RegExp(`1\\.1\\.0:${kept}`));
+    }
+    return page;
+  },
+
+  async "a refused case of another shape breaks no panel"(browser) {
+    const page = await open(browser, "v=spatially_separable&dims=1&n=9&panel=save");
+    await page.evaluate(() => (location.hash = "v=spatially_separable&n=33&panel=save"));
+    await page.getByText("The options are refused, so there is no film of them.").waitFor();
+    await page.evaluate(() => (location.hash = "v=transpose&n=33"));
+    await page.getByText("This page doesn't draw this.").waitFor();
+    return page;
+  },
+
   async "plays, pauses and steps"(browser) {
     const page = await open(browser, "n=8&c=1&f=1&speed=8");
     await page.getByRole("button", { name: "Play" }).click();
