@@ -25,6 +25,7 @@ from jaxconv.cli.config.json_form import to_json_dict
 from jaxconv.cli.job_flags import Membership, add_job_flags, membership
 from jaxconv.cli.verbs.train import train_parser
 from jaxconv.data.shapes10 import load_shapes10
+from jaxconv.data.teacher import Teacher
 from jaxconv.runs import facts as runs_facts
 from jaxconv.runs.facts import PLACES, data_facts, facts
 from jaxconv.runs.job import LOST_ANOTHER
@@ -245,7 +246,6 @@ CHANGES = {  # a value that no config of the tests has, for each field: processe
     "dropout_rate": 0.7,
     "dropout_epochs": 2,
     "ema_decay": 0.9,
-    "distill.teacher": "t.safetensors",
     "distill.weight": 0.5,
     "distill.temperature": 2.0,
     "mix.mixup": 0.2,
@@ -282,6 +282,7 @@ def test_each_field_of_a_config_has_a_row_above_and_is_compared():
         (line,) = differences(ours, Facts(1, 2, theirs))
         assert line.startswith(f"--config.{name} is ")
     elsewhere = ["--config.data.dir=/elsewhere", "--config.data.download=true"]
+    elsewhere += ["--config.distill.teacher=/elsewhere/t.safetensors"]
     assert not differences(ours, Facts(1, 2, facts(to_json_dict(config_with(*elsewhere)))))
 
 
@@ -317,6 +318,13 @@ def test_the_images_are_compared_where_they_are_the_same_bits_everywhere():
     changed = dataclasses.replace(exact, train=exact.train._replace(images=other))
     assert differs(data_facts(exact), data_facts(changed)) == {"data.images_crc32"}
     assert data_facts(shapes(0)) == data_facts(dataclasses.replace(changed, exact=False))
+
+
+def test_a_teacher_is_compared_by_what_it_says():
+    taught = dataclasses.replace(
+        shapes(0), teacher=Teacher(np.zeros((1, 20, 10), np.float16), 0, {}, "abc")
+    )
+    assert differs(data_facts(shapes(0)), data_facts(taught)) == {"data.teacher"}
 
 
 def disagree(cache, workdir, flags=(), env=None):

@@ -141,7 +141,15 @@ def test_another_teacher_than_before_is_refused(home, tmp_path, capsys):
         assert cli.main(["train", *student(home)]) == 1
         *_, line = capsys.readouterr().err.splitlines()
         assert "was trained on other data: teacher was " in line
-        path.unlink()
+        none = "--config.distill.teacher=None"
+        assert cli.main(["train", *student(home), none]) == 1
+        *_, line = capsys.readouterr().err.splitlines()
+        assert "was trained on other data: teacher was " in line
+        assert line.count(" and is None now") == 1
+        path.write_bytes(before)
+        path.rename(path.with_name("moved.safetensors"))
+        moved = f"--config.distill.teacher={path.with_name('moved.safetensors')}"
+        assert cli.main(["train", *student(home), moved]) == 0
         assert cli.main(["train", *student(home)]) == 2
         *_, line = capsys.readouterr().err.splitlines()
         assert line.endswith("t.safetensors: no such file; make it by jaxconv distill")

@@ -197,7 +197,6 @@ def format_statistics(dataset: Dataset) -> str:
 def describe(dataset: Dataset) -> dict[str, object]:
     """What a data set is and how many examples it has, for the record of a run."""
     labels = (split.labels for split in (dataset.train, dataset.test))
-    taught = {} if dataset.teacher is None else {"teacher": dataset.teacher.digest}
     return {
         "name": dataset.name,
         "reason": dataset.reason,
@@ -206,7 +205,7 @@ def describe(dataset: Dataset) -> dict[str, object]:
         "test": len(dataset.test.labels),
         "class_names": list(dataset.class_names),
         "labels_crc32": [zlib.crc32(np.ascontiguousarray(array).data) for array in labels],
-        **taught,
+        "teacher": None if dataset.teacher is None else dataset.teacher.digest,
     }
 
 
