@@ -1,8 +1,6 @@
 """Reaches more than 85 % in 12 epochs: the recipe of s9_best, cut short.
 
     jaxconv train --config s9_laptop
-
-Expected: TODO
 """
 
 from ml_collections import ConfigDict
