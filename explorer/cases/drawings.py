@@ -88,14 +88,14 @@ def automobile():
 def bird():
     image, pen = canvas((178, 200, 170), (150, 172, 140), 3, 8)
     pen.line(points(0, 27, 32, 25), fill=(104, 80, 56), width=16)
-    brown, light = (122, 88, 60), (222, 198, 168)
-    pen.ellipse(box(8, 10, 22, 24), fill=brown)
+    blue, light = (70, 96, 140), (200, 130, 80)
+    pen.ellipse(box(8, 10, 22, 24), fill=blue)
     pen.ellipse(box(8, 14, 17, 24), fill=light)
-    pen.ellipse(box(5, 5, 14, 14), fill=brown)
+    pen.ellipse(box(5, 5, 14, 14), fill=blue)
     pen.polygon(points(6, 8.6, 6, 11, 1.5, 10.2), fill=(232, 166, 48))
     pen.ellipse(box(7.4, 7.6, 9.4, 9.6), fill=(16, 14, 14))
-    pen.polygon(points(17, 14, 28, 22, 30, 25, 19, 22), fill=(86, 60, 42))
-    pen.polygon(points(13, 12, 21, 14, 23, 21, 15, 19), fill=(92, 66, 48))
+    pen.polygon(points(17, 14, 28, 22, 30, 25, 19, 22), fill=(44, 60, 92))
+    pen.polygon(points(13, 12, 21, 14, 23, 21, 15, 19), fill=(52, 72, 110))
     for x in (13, 16):
         pen.line(points(x, 23, x, 26.5), fill=(200, 140, 60), width=6)
     return finish(image)
@@ -103,7 +103,7 @@ def bird():
 
 def cat():
     image, pen = canvas((196, 178, 156), (168, 148, 126), 4, 8)
-    fur, dark = (150, 138, 126), (92, 82, 74)
+    fur, dark = (130, 106, 82), (70, 54, 40)
     pen.ellipse(box(5, 20, 27, 38), fill=fur)
     pen.polygon(points(6, 13, 7.5, 2, 15, 8), fill=dark)
     pen.polygon(points(26, 13, 24.5, 2, 17, 8), fill=dark)
