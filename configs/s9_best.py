@@ -5,8 +5,8 @@
 Expected: 90.4 % (seeds 0 and 1: 90.41 and 90.36), after an hour and a half on one core of a server
 with AVX-512.
 
-The network is that of s9.py. It is so small that it learns little by heart: images are only shifted
-and mirrored, and no activation is dropped.
+The network is that of s9.py. Images are only shifted and mirrored, and no activation is dropped; at
+the end it is right for 95 % of the training images.
 """
 
 from ml_collections import ConfigDict
