@@ -96,8 +96,12 @@ class Configs(Generated):
             yield from (f"`{path.stem}`", f": {purpose.partition(chr(10))[0]}", "")
         names = [name for name in field_paths(configs[0]) if _differs(name, configs)]
         brief = [name for name in names if name not in SHORT]
-        data = [name for name in brief if name.startswith("data.")]
-        for columns in ([name for name in brief if name not in data], data, list(SHORT)):
+        groups = [name.rpartition(".")[0] for name in brief]  # a table each
+        tables = [
+            [name for name, its in zip(brief, groups, strict=True) if its == group]
+            for group in sorted(set(groups))
+        ]
+        for columns in (*tables, list(SHORT)):
             yield from ("", *row("config", *(f"`{name}`" for name in columns)))
             yield "|---" * (len(columns) + 1) + "|"
             for path, config in zip(paths, configs, strict=True):
