@@ -2,6 +2,7 @@
 
 import errno
 import inspect
+import json
 import os
 import pkgutil
 import subprocess
@@ -124,7 +125,7 @@ def run(*argv, before="true", shell="", **environment):
 
 def test_a_closed_stderr_spoils_nothing(tmp_path):
     code, out, _ = run("predict", "nothing.png", "--json", shell="2>&-")
-    assert (code, out) == (1, "")
+    assert (code, json.loads(out)) == (1, [])
 
 
 def test_a_closed_stdout_is_no_error_and_no_file_takes_its_place(tmp_path):
