@@ -2,8 +2,8 @@
 
     jaxconv train --config s9_laptop
 
-Expected: 86.6 % (seed 0: 87.18, seed 1: 86.58, seed 2: 86.04), after a quarter of an hour on one core of a server
-with AVX-512; no laptop has been measured.
+Expected: 86.6 % (seeds 0 to 2: 87.18, 86.58, 86.04), after a quarter of an hour on one core of a
+server with AVX-512; no laptop has been measured.
 """
 
 from ml_collections import ConfigDict
