@@ -12,14 +12,16 @@ OF_A_VISIT = ("time_utc", "command", "device", "versions", "git")
 def of_all_visits(run: run_dir.RunDir, made: Mapping[str, Any]) -> dict[str, Any]:
     """What `environment.json` is to hold: what the first visit made, and a list of the later ones.
 
-    So the commit, date, device and versions are those that training began with.
+    So the commit, date, device and versions are those that training began with. Data and settings,
+    which `require_as_before` compares, are those of now: a damaged record of them is mended.
     """
     if not run.environment_json.exists():
         return dict(made)
     before = run_dir.read_json(run.environment_json)
     known = before.get("visits")
     visit = {name: made[name] for name in OF_A_VISIT}
-    return {**made, **before, "visits": [*(known if isinstance(known, list) else ()), visit]}
+    now = {name: made[name] for name in ("data", "settings") if name in made}
+    return {**made, **before, **now, "visits": [*(known if isinstance(known, list) else ()), visit]}
 
 
 def require_as_before(run: run_dir.RunDir, made: Mapping[str, Any]) -> list[str]:
