@@ -43,7 +43,7 @@ def draw_ours(out: Path) -> None:
     for number, (name, pipeline) in enumerate({**pipelines, TOGETHER: spec}.items()):
         augment = jax.jit(make_device_augment(parse_pipeline(pipeline)))
         key = jax.random.fold_in(jax.random.key(0), number)
-        drawn[name.replace("Affine", "ShiftScaleRotate")] = np.asarray(augment(key, images))
+        drawn[name.replace("SubpixelAffine", "ShiftScaleRotate")] = np.asarray(augment(key, images))
     np.savez(out, images=images, **{name: each.astype(np.uint8) for name, each in drawn.items()})
 
 

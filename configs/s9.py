@@ -66,13 +66,14 @@ def get_config() -> ConfigDict:
     config.augment = ConfigDict()
     config.augment.engine = "device"  # where images are augmented: device, or albumentations (host)
     # Names and arguments are those of albumentations 2.0.8; border_mode 4 is OpenCV's reflect_101.
-    # Affine stands for albumentations 1.2.1's ShiftScaleRotate: one scale for both axes.
+    # SubpixelAffine stands for ShiftScaleRotate of 1.2.1, the guide's version: one scale for both
+    # axes, and shifts that are not cut to whole pixels.
     config.augment.transforms = (  # the pipeline: (name, arguments) in order
         ("RandomCrop", {"height": 32, "width": 32, "p": 0.2}),
         ("HorizontalFlip", {"p": 0.5}),
         ("Rotate", {"limit": 15, "border_mode": 4, "p": 0.5}),
         (
-            "Affine",
+            "SubpixelAffine",
             {
                 "scale": (0.9, 1.1),
                 "translate_percent": (-0.0625, 0.0625),

@@ -151,6 +151,8 @@ MAPS = [
     ("Affine", {"scale": {"x": (0.5, 1.5), "y": (0.9, 1)}, "translate_px": {"x": (-3, 2)}}),
     ("Affine", {"scale": (0.5, 2), "keep_ratio": True, "rotate": 30, "translate_px": 2}),
     ("Affine", {"translate_percent": {"x": (-0.2, 0.3), "y": 0.1}, "shear": (-20, 10)}),
+    ("SubpixelAffine", {"translate_percent": {"x": (-0.2, 0.3), "y": 0.1}, "shear": (-20, 10)}),
+    ("SubpixelAffine", {"translate_px": {"x": (-3, 2), "y": 1}}),
 ]
 
 
@@ -178,6 +180,23 @@ def matrix_of(params: AffineParams, size: tuple[int, int]) -> np.ndarray:
         rotate=params.rotate,
         shift=functional.center(size),
     )[:2]
+
+
+@pytest.mark.parametrize("sampled", ["device", "albumentations"])
+def test_only_subpixel_affine_shifts_by_fractions_of_a_pixel(sampled):
+    """As albumentations 1.2.1 did: uniform over the interval, 1.15 px where it is ±2 px."""
+    size, count = (32, 32), 2000
+    for name, spread in [("SubpixelAffine", 2 / 3**0.5), ("Affine", 0.5**0.5)]:
+        transform = canonical(name, {"translate_percent": (-0.0625, 0.0625), "p": 1.0})
+        if sampled == "device":
+            params = sampled_on_device(transform, count, size)
+            shifts = np.stack([params.shift_x, params.shift_y])
+        else:
+            drawn = sampled_by_albumentations(transform, count, size)
+            shifts = np.stack([params["matrix"][:2, 2] for params in drawn], axis=1)
+        assert (name == "Affine") == np.array_equal(shifts, np.rint(shifts))
+        assert abs(shifts).max() < 2
+        np.testing.assert_allclose(shifts.std(axis=1), spread, rtol=0.06)
 
 
 def test_contrast_is_distributed_as_that_of_albumentations():

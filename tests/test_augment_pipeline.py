@@ -16,7 +16,8 @@ CROP = {"height": 8, "width": 8}
 
 @pytest.mark.parametrize("name", TRANSFORMS)
 def test_table_is_the_signature_of_albumentations(name):
-    parameters = inspect.signature(getattr(albumentations(), name)).parameters
+    theirs = "Affine" if name == "SubpixelAffine" else name
+    parameters = inspect.signature(getattr(albumentations(), theirs)).parameters
     expected = {
         argument: REQUIRED if parameter.default is parameter.empty else parameter.default
         for argument, parameter in parameters.items()
@@ -44,6 +45,7 @@ ACCEPTED = [
     ("Affine", {"scale": 1.5, "rotate": 10, "shear": 3, "translate_px": 2, "interpolation": 2}),
     ("Affine", {"scale": {"x": (0.5, 2)}, "translate_percent": {"y": -0.1}, "shear": {"x": 9}}),
     ("Affine", {"scale": (0.9, 1.1), "keep_ratio": True, "translate_px": {"x": (-3, 3)}}),
+    ("SubpixelAffine", {"scale": (0.9, 1.1), "translate_percent": (-0.1, 0.1), "p": 0.3}),
     ("RandomBrightnessContrast", {"brightness_limit": 1, "contrast_limit": (-0.5, 1.5)}),
     ("CoarseDropout", {"num_holes_range": (1, 1), "hole_height_range": (1, 16),
                        "hole_width_range": (2, 2), "fill": "random", "fill_mask": 0}),
@@ -105,6 +107,7 @@ REFUSED = [
     ([("Affine", {"translate_px": 0.5})], "translate_px=0.5, expected two integers in order, or"),
     ([("Affine", {"translate_px": 1, "translate_percent": 0.1})], "translate_px given, expected"),
     ([("Affine", {"keep_ratio": True, "scale": {"x": 2}})], "keep_ratio with scale={'x': (2, 2), "),
+    ([("SubpixelAffine", {"translate_px": 1, "translate_percent": 0.1})], "SubpixelAffine: transl"),
     ([("CoarseDropout", {"num_holes_range": (0, 1)})], "expected two integers in order within [1,"),
     ([("CoarseDropout", {"num_holes_range": (1, 10**9)})], "two integers in order within [1, 1024"),
     ([("CoarseDropout", {"hole_width_range": (1.0, 3.0)})], "integers from 1 (pixels) or two frac"),

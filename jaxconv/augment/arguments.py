@@ -1,5 +1,7 @@
 """The transforms that both engines know, argument by argument as albumentations 2.0.8 names them.
 
+SubpixelAffine alone is not one of albumentations: host.py makes it from Affine.
+
 albumentations only warns about an argument that it does not know and goes on with the default, so
 the table below decides instead, here and where albumentations is not installed. A test holds its
 names, order and defaults to the signatures of albumentations itself.
@@ -222,6 +224,8 @@ TRANSFORMS: dict[str, dict[str, Argument]] = {
         "p": _p(1.0),
     },
 }
+
+TRANSFORMS["SubpixelAffine"] = TRANSFORMS["Affine"]
 
 DEVICE_ONLY: dict[str, dict[str, Argument]] = {"AlternatingFlip": {}}
 """Transforms that albumentations does not have, since they follow from the epoch."""

@@ -21,6 +21,7 @@ MAKERS: dict[str, Callable[[Mapping[str, Any]], DeviceTransform]] = {
     "Rotate": warp.rotate,
     "ShiftScaleRotate": warp.shift_scale_rotate,
     "Affine": warp.affine,
+    "SubpixelAffine": warp.subpixel_affine,
     "RandomBrightnessContrast": pixel.brightness_contrast,
     "CoarseDropout": pixel.coarse_dropout,
     "Normalize": pixel.normalize,
@@ -32,10 +33,18 @@ ONLY: dict[str, dict[str, Any]] = {
     "Rotate": {"interpolation": INTER_LINEAR, "crop_border": False},
     "ShiftScaleRotate": {"interpolation": INTER_LINEAR},
     "Affine": {"interpolation": INTER_LINEAR, "fit_output": False, "balanced_scale": False},
+    "SubpixelAffine": {"interpolation": INTER_LINEAR, "fit_output": False, "balanced_scale": False},
     "RandomBrightnessContrast": {"ensure_safe_range": False},
     "Normalize": {"normalization": "standard", "p": 1.0},
 }
-GREY_LEVELS = ("Rotate", "ShiftScaleRotate", "Affine", "RandomBrightnessContrast", "Normalize")
+GREY_LEVELS = (
+    "Rotate",
+    "ShiftScaleRotate",
+    "Affine",
+    "SubpixelAffine",
+    "RandomBrightnessContrast",
+    "Normalize",
+)
 
 
 class Visit(NamedTuple):

@@ -3,6 +3,7 @@
 Importing this file does not import albumentations; building a pipeline does.
 """
 
+import functools
 import inspect
 import os
 import random
@@ -133,13 +134,28 @@ def albumentations() -> Any:
     return albumentations
 
 
+@functools.cache
 def _transform_classes() -> dict[str, type]:
     library = albumentations()
-    return {
+    found = {
         name: value
         for name, value in vars(library).items()
         if isinstance(value, type) and issubclass(value, library.BasicTransform)
     }
+
+    class SubpixelAffine(library.Affine):
+        """Affine, but a shift drawn from `translate_percent` keeps its fraction of a pixel."""
+
+        def _get_translate_params(self, image_shape: tuple[int, ...]) -> dict[str, float]:
+            if self.translate_percent is None:
+                return super()._get_translate_params(image_shape)
+            height, width = image_shape[:2]
+            return {
+                axis: self.py_random.uniform(*self.translate_percent[axis]) * size
+                for axis, size in (("x", width), ("y", height))
+            }
+
+    return {**found, SubpixelAffine.__name__: SubpixelAffine}
 
 
 def _reason(error: Exception) -> str:

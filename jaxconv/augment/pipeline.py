@@ -81,11 +81,11 @@ def _check_arguments(
 
 def _check_together(name: str, arguments: Mapping[str, Any]) -> None:
     """What albumentations asks of several arguments at once."""
-    if name == "Affine":
+    if name in ("Affine", "SubpixelAffine"):
         if arguments["translate_percent"] is not None and arguments["translate_px"] is not None:
-            raise ValueError("Affine: translate_percent and translate_px given, expected one")
+            raise ValueError(f"{name}: translate_percent and translate_px given, expected one")
         if arguments["keep_ratio"] and arguments["scale"]["x"] != arguments["scale"]["y"]:
-            raise ValueError(f"Affine: keep_ratio with scale={arguments['scale']}, expected x = y")
+            raise ValueError(f"{name}: keep_ratio with scale={arguments['scale']}, expected x = y")
     if name == "CoarseDropout":
         height, width = arguments["hole_height_range"], arguments["hole_width_range"]
         if isinstance(height[1], int) != isinstance(width[1], int):

@@ -1,6 +1,6 @@
 """Rotation, scale, shear and shift of a batch as one bilinear warp."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -48,6 +48,17 @@ def rotate(arguments: Mapping[str, Any]) -> DeviceTransform:
 
 def affine(arguments: Mapping[str, Any]) -> DeviceTransform:
     """albumentations.Affine: scale, shear, rotation and a shift by whole pixels, as one warp."""
+    return _affine(arguments, jnp.trunc)
+
+
+def subpixel_affine(arguments: Mapping[str, Any]) -> DeviceTransform:
+    """Affine, but a shift drawn from `translate_percent` keeps its fraction of a pixel."""
+    return _affine(arguments, lambda shift: shift)
+
+
+def _affine(
+    arguments: Mapping[str, Any], as_shifted: Callable[[jax.Array], jax.Array]
+) -> DeviceTransform:
     scale, shear = arguments["scale"], arguments["shear"]
 
     def sample(uniforms, size):
@@ -60,8 +71,8 @@ def affine(arguments: Mapping[str, Any]) -> DeviceTransform:
             scale_y=scale_x if arguments["keep_ratio"] else between(scale["y"], scale_y),
             shear_x=-between(shear["x"], shear_x),
             shear_y=-between(shear["y"], shear_y),
-            shift_x=_whole_shift(arguments, "x", size[1], shift_x),
-            shift_y=_whole_shift(arguments, "y", size[0], shift_y),
+            shift_x=as_shifted(_shift(arguments, "x", size[1], shift_x)),
+            shift_y=as_shifted(_shift(arguments, "y", size[0], shift_y)),
         )
 
     return DeviceTransform(8, sample, _apply(arguments))
@@ -150,9 +161,9 @@ def _where_on(on: jax.Array, **drawn: jax.Array) -> AffineParams:
     return AffineParams(**fields)
 
 
-def _whole_shift(arguments: Mapping[str, Any], axis: str, size: int, uniform: jax.Array):
+def _shift(arguments: Mapping[str, Any], axis: str, size: int, uniform: jax.Array) -> jax.Array:
     if arguments["translate_percent"] is not None:
-        return jnp.trunc(between(arguments["translate_percent"][axis], uniform) * size)
+        return between(arguments["translate_percent"][axis], uniform) * size
     low, high = arguments["translate_px"][axis] if arguments["translate_px"] else (0, 0)
     return jnp.floor(between((low, high + 1), uniform))
 
