@@ -234,6 +234,15 @@ def test_bfloat16_is_no_further_from_float32_than_apply(network):
         np.testing.assert_array_equal(infer(fold(variables, half), images), given)
 
 
+@pytest.mark.parametrize("batch", [8, 33])
+def test_bfloat16_is_finite(network, batch):
+    """XLA of jax 0.12 gave NaN on a CPU where it fused several convolutions."""
+    _, variables, apply = network
+    images = images_of(batch)
+    given, exact = applied(S9Net(dtype=jnp.bfloat16), variables, images), apply(variables, images)
+    np.testing.assert_allclose(given, exact, rtol=0, atol=0.03 * np.abs(exact).max())
+
+
 def test_the_multiply_adds_of_s9_follow_from_its_rows():
     plan = make_plan(S9Net(), (32, 32))
     sizes = {

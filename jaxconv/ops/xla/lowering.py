@@ -40,7 +40,12 @@ class Lowering(NamedTuple):
 
 def forward(x: jax.Array, kernel: jax.Array, window: Window, dtype: jnp.dtype) -> jax.Array:
     """`definition(x, kernel, window, dtype)`, by the first row of `LOWERINGS` that applies."""
-    return choose(x.shape, kernel.shape, window).forward(x, kernel, window, dtype)
+    result = choose(x.shape, kernel.shape, window).forward(x, kernel, window, dtype)
+    if x.dtype == jnp.bfloat16 and jax.default_backend() == "cpu":
+        # XLA of jax 0.12 would fuse several convolutions of bfloat16 into one call of its library
+        # for a CPU, which gave NaN.
+        result = lax.optimization_barrier(result)
+    return result
 
 
 def kernel_gradient(
