@@ -5,6 +5,7 @@ import logging
 import chex
 import jax
 import numpy as np
+import optax
 import pytest
 from tiny import (
     EPOCHS,
@@ -287,6 +288,16 @@ def test_a_save_that_fails_is_known_within_the_next_call(device_run, tmp_path, m
     with pytest.raises(CheckpointError, match="No space left on device"):
         device_run.but(run_epoch=noting).fit(tmp_path, rows=[])
     assert calls == [1, 2, 3, 4]
+
+
+def test_any_optimizer_trains(tmp_path):
+    rows = []
+    TinyRun(tx=optax.adamw(0.03)).fit(tmp_path, rows=rows)
+    assert [row["epoch"] for row in rows] == list(range(1, EPOCHS + 1))
+    assert not {"lr", "momentum"} & set(rows[0])
+    assert rows[-1]["train_loss"] < rows[0]["train_loss"]
+    with pytest.raises(Diverged, match=r"is not finite; there is no checkpoint yet; lower"):
+        TinyRun(tx=optax.sgd(1e30)).fit(tmp_path / "hot", rows=[])
 
 
 @pytest.mark.parametrize(("count", "batch_size"), [(13, 8), (16, 8), (3, 8), (13, 1), (7, 100)])

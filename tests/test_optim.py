@@ -7,6 +7,7 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from flax.traverse_util import flatten_dict
 
@@ -253,6 +254,20 @@ def test_muon_learns_at_its_own_rate_along_the_schedule():
     expected = [0.5 + 0.5 * np.cos(np.pi * step / 4) for step in range(4)]
     np.testing.assert_allclose(np.array(norms) / norms[0], expected, rtol=1e-5)
     assert current_rates(state)["momentum"] == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize(
+    ("tx", "expected"),
+    [
+        (optax.adamw(1e-3), {}),
+        (optax.sgd(0.1, momentum=0.9), {}),
+        (optax.inject_hyperparams(optax.adamw)(1e-3), {"lr": 1e-3}),
+        (optax.inject_hyperparams(optax.adamw)(optax.constant_schedule(0.5)), {"lr": 0.5}),
+    ],
+)
+def test_rates_of_other_optimizers_are_those_that_they_record(tx, expected):
+    params = {"momentum": np.ones(3, np.float32), "learning_rate": np.ones((2, 2), np.float32)}
+    assert current_rates(tx.init(params)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("schedule", [one_cycle, warmup_cosine])

@@ -70,7 +70,9 @@ class TinyRun:
     The engine "everything" is that of the device, with all that a recipe may add.
     """
 
-    def __init__(self, engine="device", *, steps_per_call=1, images=None, max_lr=0.1, layout=None):
+    def __init__(
+        self, engine="device", *, steps_per_call=1, images=None, max_lr=0.1, layout=None, tx=None
+    ):
         everything = engine == "everything"
         if everything:
             pipeline = parse_pipeline((("AlternatingFlip", {}), *PIPELINE))
@@ -79,7 +81,8 @@ class TinyRun:
         self.model, self.steps_per_call = Net(), steps_per_call
         rates, decay = one_cycle(EPOCHS * STEPS, max_lr=max_lr), {"weight_decay": 1e-3}
         kernels = {"kernel_scale": 0.2, "kernel_decay": 0.02}
-        self.tx = muon(rates, **kernels, **decay) if everything else sgd(rates, **decay)
+        made = muon(rates, **kernels, **decay) if everything else sgd(rates, **decay)
+        self.tx = made if tx is None else tx
         train_images, labels = examples(TRAIN, 0)
         data = (train_images if images is None else images, labels)
         shared = {"batch_size": BATCH, "seed": SEED, "layout": layout}

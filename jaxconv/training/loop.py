@@ -223,8 +223,8 @@ def _check_loss(tally: Tally, state: TrainState, checkpoints: Checkpoints) -> No
 def _diverged(what: str, state: TrainState, checkpoints: Checkpoints) -> Diverged:
     latest = checkpoints.latest_step
     kept = "there is no checkpoint yet" if latest is None else f"checkpoint {latest} is good"
+    lr = current_rates(state.opt_state).get("lr")
+    rate = "" if lr is None else f", at a learning rate of about {lr:.2g}"
     return Diverged(
-        f"{what} is not finite, at a learning rate of about "
-        f"{current_rates(state.opt_state)['lr']:.2g}; {kept}; "
-        "lower --config.max_lr, in a new --workdir"
+        f"{what} is not finite{rate}; {kept}; lower --config.max_lr, in a new --workdir"
     )

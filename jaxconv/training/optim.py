@@ -181,6 +181,17 @@ def one_cycle_sgd(
 
 
 def current_rates(opt_state: Any) -> dict[str, float]:
-    """`lr` and `momentum` of the last step, from the state of `sgd` or `muon`."""
-    rates = opt_state[1].hyperparams
-    return {"lr": float(rates["learning_rate"]), "momentum": float(rates["momentum"])}
+    """`lr` and `momentum` of the last step, those that the state of an optimizer records.
+
+    `sgd` and `muon` record both; any other does if `optax.inject_hyperparams` made it.
+    """
+    found = {}
+    for name, hyperparameter in (("lr", "learning_rate"), ("momentum", "momentum")):
+        recorded = optax.tree_utils.tree_get_all_with_path(
+            opt_state,
+            hyperparameter,
+            filtering=lambda _, value: getattr(value, "shape", None) == (),
+        )
+        if recorded:
+            found[name] = float(recorded[0][1])
+    return found
