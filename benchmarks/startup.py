@@ -81,9 +81,9 @@ def probe(config_file: Path, began: float) -> dict[str, float]:
     phases["total"] = last - began
     state, _ = jax.block_until_ready(next(steps))
     lap("second call")
-    training.evaluate(state)
+    training.course.evaluate(state)
     lap("first evaluation")
-    training.evaluate(state)
+    training.course.evaluate(state)
     lap("second evaluation")
     return phases
 

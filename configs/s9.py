@@ -20,8 +20,8 @@ def get_config() -> ConfigDict:
     config.label_smoothing = 0.0  # share of the target spread over all classes, in training
     config.dropout_rate = 0.1  # share of activations dropped at the end of each block
     config.dropout_epochs = config_dict.placeholder(int)  # epochs with dropout; None: all
-    config.ema_decay = 0.0  # share kept at each step by an average of the weights; 0: none is
-    config.dtype = "float32"  # of the convolutions: float32 or bfloat16
+    config.ema_decay = 0.0  # decay of the moving average of the weights; 0: no average
+    config.dtype = "float32"  # number format of the convolutions: float32 or bfloat16
     config.steps_per_call = config_dict.placeholder(int)  # steps per call; None: 1, GPU: an epoch
     config.shard_state = False  # splits weights and optimizer over the devices, too
 
@@ -36,8 +36,8 @@ def get_config() -> ConfigDict:
     config.optimizer.momentum = config_dict.placeholder(float)  # None: cycled, or 0.9 with cosine
     config.optimizer.nesterov = False  # whether a step looks ahead along the momentum
     config.optimizer.decay_norm = True  # whether all parameters decay, or only kernels
-    config.optimizer.muon_lr = config_dict.placeholder(float)  # Muon's, for kernels; None: SGD
-    config.optimizer.muon_decay = 0.0  # weight decay of Muon's kernels, decoupled
+    config.optimizer.muon_lr = config_dict.placeholder(float)  # peak rate of Muon; None: SGD
+    config.optimizer.muon_decay = 0.0  # weight decay of its kernels, times the rate
 
     config.mix = ConfigDict()  # of the images of a batch in pairs
     config.mix.mixup = 0.0  # alpha of mixup, the usual 0.2; 0 is never
@@ -45,9 +45,9 @@ def get_config() -> ConfigDict:
     config.mix.epochs = config_dict.placeholder(int)  # epochs with mixing; None: all
 
     config.distill = ConfigDict()  # to learn from a network, too
-    config.distill.teacher = config_dict.placeholder(str)  # a file of `jaxconv distill`
-    config.distill.weight = 0.7  # of the teacher in the loss; the rest is that of the labels
-    config.distill.temperature = 5.0  # by which both logits are divided
+    config.distill.teacher = config_dict.placeholder(str)  # its logits, a file of `jaxconv distill`
+    config.distill.weight = 0.7  # weight of the teacher in the loss; the labels have the rest
+    config.distill.temperature = 5.0  # divides the logits of both before they are compared
 
     config.checkpoint = ConfigDict()  # one is written after each epoch, and within it:
     config.checkpoint.every_steps = config_dict.placeholder(int)  # also saves every N steps

@@ -1,22 +1,11 @@
 """What the tests of augmentation share: the documented pipeline and images to try it on."""
 
 import numpy as np
+from jaxconv.configs import s9
 
 from jaxconv.augment.pipeline import Transform, parse_pipeline
 
-DOCUMENTED = parse_pipeline(
-    [
-        ("RandomCrop", {"height": 32, "width": 32, "p": 0.2}),
-        ("HorizontalFlip", {"p": 0.5}),
-        ("Rotate", {"limit": 15, "border_mode": 4, "p": 0.5}),
-        ("SubpixelAffine", {"scale": (0.9, 1.1), "translate_percent": (-0.0625, 0.0625), "p": 0.5,
-                            "rotate": (-45, 45), "keep_ratio": True, "border_mode": 4}),
-        ("RandomBrightnessContrast", {"brightness_limit": 1, "contrast_limit": 1, "p": 0.1}),
-        ("CoarseDropout", {"num_holes_range": (1, 1), "hole_height_range": (1, 16),
-                           "hole_width_range": (1, 16), "p": 0.5}),
-        ("Normalize", {"mean": (0.49, 0.48, 0.45), "std": (0.25, 0.24, 0.26)}),
-    ]
-)  # fmt: skip
+DOCUMENTED = parse_pipeline(s9.get_config().augment.transforms)
 
 
 def noise(count: int, h: int = 32, w: int = 32) -> np.ndarray:

@@ -8,7 +8,6 @@ import ast
 import doctest
 import importlib.util
 import re
-import sys
 from pathlib import Path
 
 import jax
@@ -41,9 +40,8 @@ WITH_PYTHON = [page for page in PAGES if blocks(page)]
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """A folder with the configs and with the files that `export` writes."""
+    """A folder with images and with the files that `export` writes."""
     home = tmp_path_factory.mktemp("exported")
-    (home / "configs").symlink_to(ROOT / "configs")
     for number in range(6):  # photos/a/0.png and so on
         (home / "photos" / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
         image = Image.fromarray(np.full((40, 50, 3), 40 * number, np.uint8))
@@ -62,14 +60,8 @@ def exported(tmp_path_factory):
 
 @pytest.fixture
 def folder(exported, monkeypatch):
-    """The same, as the folder that one works in; what is imported from it is forgotten after."""
+    """The same, as the folder that one works in."""
     monkeypatch.chdir(exported)
-    monkeypatch.syspath_prepend(str(exported))
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        if name.partition(".")[0] == "configs":
-            del sys.modules[name]
 
 
 def missing_guest(source: str) -> str | None:

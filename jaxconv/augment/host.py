@@ -1,4 +1,4 @@
-"""A pipeline run by albumentations on the host: every transform it has, on worker threads.
+"""A pipeline run by albumentations on the host: every transform that it has.
 
 Importing this file does not import albumentations; building a pipeline does.
 """
@@ -10,7 +10,6 @@ import random
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -28,34 +27,35 @@ _ONE_AT_A_TIME = threading.Lock()  # how to take warnings is the whole process's
 
 
 def make_host_augment(
-    pipeline: Sequence[Transform], *, seed: int, workers: int = 0
+    pipeline: Sequence[Transform], *, seed: int
 ) -> Callable[[np.ndarray, int, Sequence[int]], np.ndarray]:
     """Build augment(images, epoch, indices) from a parsed pipeline.
 
     An example's result is a function of (seed, epoch, its index) and its pixels: the same for any
-    batch, order or number of workers. Threads, since forking a process that runs JAX is unsafe.
+    batch and order. Several threads may call it; Python's own lock keeps them from being faster
+    than one on small images.
 
     Args:
         pipeline: transforms from `parse_pipeline(spec, engine="albumentations")`.
         seed: of the run, at least 0.
-        workers: threads that share each batch; 0 works in the caller's thread. Python's own
-            lock keeps several from being faster than one on small images.
 
     Returns:
         A function of images uint8 [b, h, w, c], the epoch (at least 0) and indices [b] of the
         examples in their data set, giving float32 [b, h', w', c].
 
     Raises:
-        ValueError: seed or workers below 0; what albumentations refuses or would warn about. From
+        ValueError: a seed below 0; what albumentations refuses or would warn about. From
             augment: an empty batch; transforms that leave the images of a batch in different sizes,
             or that fail (`AugmentationError`).
     """
-    if seed < 0 or workers < 0:
-        raise ValueError(f"seed={seed}, workers={workers}: expected both to be at least 0")
-    _compose(pipeline)  # whatever is wrong with it is known now, not in a worker
+    if seed < 0:
+        raise ValueError(f"seed={seed}: expected at least 0")
+    _compose(pipeline)  # whatever is wrong with it is known now, not in a thread
     local = threading.local()  # a Compose carries the state of its random numbers
 
-    def augment_part(images: np.ndarray, epoch: int, indices: np.ndarray) -> list[np.ndarray]:
+    def augment(images: np.ndarray, epoch: int, indices: np.ndarray | Sequence[int]) -> np.ndarray:
+        if len(images) == 0:
+            raise ValueError("an empty batch: expected at least one image")
         if not hasattr(local, "compose"):
             local.compose = _compose(pipeline)
         results = []
@@ -68,32 +68,12 @@ def make_host_augment(
                     f"albumentations can't augment an image {list(image.shape)} by this pipeline "
                     f"({one_line(error)}); change config.augment.transforms"
                 ) from error
-        return results
-
-    pool = ThreadPoolExecutor(workers, "augment") if workers else None
-
-    def augment(images: np.ndarray, epoch: int, indices: np.ndarray | Sequence[int]) -> np.ndarray:
-        if len(images) == 0:
-            raise ValueError("an empty batch: expected at least one image")
-        indices = np.asarray(indices)
-        if pool is None:
-            results = augment_part(images, epoch, indices)
-        else:
-            parts = np.array_split(np.arange(len(images)), workers)
-            tasks = [pool.submit(augment_part, images[at], epoch, indices[at]) for at in parts]
-            results = [image for task in tasks for image in task.result()]
         shapes = {image.shape for image in results}
         if len(shapes) > 1:
             raise ValueError(f"augmented images of different sizes {sorted(shapes)}: expected one")
         return np.asarray(results, np.float32)
 
     return augment
-
-
-def make_host_normalize(pipeline: Sequence[Transform]) -> Callable[[np.ndarray], np.ndarray]:
-    """The Normalize of a pipeline alone, for evaluation: images -> float32 [b, h, w, c]."""
-    augment = make_host_augment([step for step in pipeline if step.name == "Normalize"], seed=0)
-    return lambda images: augment(images, 0, range(len(images)))
 
 
 def build_transform(transform: Transform) -> Any:

@@ -12,7 +12,6 @@ from jaxtyping import Array, Num
 from jaxconv.linen.module import ConvModule, sizes_for
 from jaxconv.ops.arguments import IntOrPair
 from jaxconv.ops.depthwise_separable import depthwise_conv
-from jaxconv.ops.dilated import dilated_conv
 from jaxconv.ops.padding import Padding
 from jaxconv.ops.parameters import depthwise_features, factors, require_channels
 from jaxconv.ops.pointwise import pointwise_conv
@@ -99,21 +98,13 @@ class DepthwiseSeparableConv(ConvModule):
         return pointwise(depthwise(x))
 
 
-class DilatedConv(ConvModule):
-    """`dilated_conv` with a learned kernel: [b, *space, c_in] -> [b, *space', features]."""
+class DilatedConv(Conv):
+    """`dilated_conv` with a learned kernel: [b, *space, c_in] -> [b, *space', features].
 
-    features: int
-    kernel_size: IntOrPair = 3
+    `Conv` with another default: a dilation of 2.
+    """
+
     dilation: IntOrPair = field(default=2, kw_only=True)
-    groups: int = field(default=1, kw_only=True)
-
-    @nn.compact
-    def __call__(self, x: Num[Array, "*b_space c_in"]) -> Num[Array, "*b_space_out c_out"]:
-        require_channels(x.shape[-1], self.features, self.groups)
-        size = sizes_for(self.kernel_size, x)
-        shape = (*size, x.shape[-1] // self.groups, self.features)
-        options = {"dilation": self.dilation, "groups": self.groups}
-        return self.convolve(dilated_conv, x, shape, self.features, **options)
 
 
 class SpatiallySeparableConv(ConvModule):

@@ -23,7 +23,7 @@ class ConvModule(nn.Module, kw_only=True):
     """Fields that every convolution module has.
 
     Attributes:
-        stride: pixels between reads, as in the function of the same name.
+        stride: pixels from one read to the next, as in the function of the same name.
         padding: pixels at each border; an int, one int or (low, high) per axis, "same", "valid".
         padding_mode: what the border holds: "zeros", "reflect", "replicate" or "circular".
         use_bias: adds a learned [features] to the output (of both halves where there are two).

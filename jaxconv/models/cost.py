@@ -18,14 +18,14 @@ from jaxconv.models.summary import summarize
 
 
 class Cost(NamedTuple):
-    """Of one layer, for one image; `receptive_field` is (vertical, horizontal) pixels, if known."""
+    """Of one layer, for one image; `receptive_field` is (vertical, horizontal) pixels."""
 
     name: str
     module: str
     output_shape: tuple[int, ...]  # [h, w, c]
     parameters: int
     multiply_adds: int
-    receptive_field: tuple[int, int] | None
+    receptive_field: tuple[int, int]
 
 
 def same_job(
@@ -89,7 +89,7 @@ def format_costs(costs: Sequence[Cost]) -> str:
     for cost in costs:
         shape = " x ".join(map(str, cost.output_shape))
         share = f"{cost.parameters / first.parameters:.0%}"
-        field = " x ".join(map(str, cost.receptive_field or "?"))
+        field = " x ".join(map(str, cost.receptive_field))
         lines.append(
             f"| {cost.name} | `{cost.module}` | {shape} | {cost.parameters:,} ({share}) "
             f"| {cost.multiply_adds:,} | {field} |"

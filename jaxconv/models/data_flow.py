@@ -77,10 +77,6 @@ _FIELD_KEEPING = {  # each position alone; or reduced and repeated, as the modul
 # fmt: on
 
 
-def _both_axes(views: tuple[View, View], rule: Callable[[View, int], View]) -> Views:
-    return rule(views[0], 0), rule(views[1], 1)
-
-
 def _join(given: Iterable[Views]) -> Views:
     def join_two(a: Views, b: Views) -> Views:
         if not a or not b:
@@ -115,79 +111,66 @@ def _transfer(equation: JaxprEqn, given: Sequence[Views]) -> Views:
             return views
         case "concatenate" if equation.params["dimension"] in (0, 3):
             return views
+        case "conv_general_dilated" if not _has_channels_last(equation):
+            return None
         case name if name in _WINDOW_RULES and operand.ndim == 4:
-            return _WINDOW_RULES[name](views, equation)
+            rule = _WINDOW_RULES[name]
+            return rule(views[0], equation, 0), rule(views[1], equation, 1)
     return None
 
 
-def _convolution(views: tuple[View, View], equation: JaxprEqn) -> Views:
+def _has_channels_last(equation: JaxprEqn) -> bool:
+    numbers = equation.params["dimension_numbers"]
+    return numbers.lhs_spec[2:] == numbers.out_spec[2:] == (1, 2)
+
+
+def _convolution(view: View, equation: JaxprEqn, axis: int) -> View:
     params = equation.params
     kernel: Any = equation.invars[1].aval
-    numbers = params["dimension_numbers"]
-    if numbers.lhs_spec[2:] != (1, 2) or numbers.out_spec[2:] != (1, 2):
-        return None
-
-    def rule(view: View, axis: int) -> View:
-        return window(
-            spread(view, params["lhs_dilation"][axis]),
-            kernel_size=kernel.shape[numbers.rhs_spec[2 + axis]],
-            stride=params["window_strides"][axis],
-            padding=params["padding"][axis][0],
-            dilation=params["rhs_dilation"][axis],
-        )
-
-    return _both_axes(views, rule)
+    return window(
+        spread(view, params["lhs_dilation"][axis]),
+        kernel_size=kernel.shape[params["dimension_numbers"].rhs_spec[2 + axis]],
+        stride=params["window_strides"][axis],
+        padding=params["padding"][axis][0],
+        dilation=params["rhs_dilation"][axis],
+    )
 
 
-def _jaxconv_convolution(views: tuple[View, View], equation: JaxprEqn) -> Views:
+def _jaxconv_convolution(view: View, equation: JaxprEqn, axis: int) -> View:
     options = equation.params["window"]
     kernel: Any = equation.invars[1].aval
-
-    def rule(view: View, axis: int) -> View:
-        return window(
-            spread(view, options.input_dilation[axis]),
-            kernel_size=kernel.shape[axis],
-            stride=options.stride[axis],
-            padding=options.padding[axis][0],
-            dilation=options.dilation[axis],
-        )
-
-    return _both_axes(views, rule)
+    return window(
+        spread(view, options.input_dilation[axis]),
+        kernel_size=kernel.shape[axis],
+        stride=options.stride[axis],
+        padding=options.padding[axis][0],
+        dilation=options.dilation[axis],
+    )
 
 
-def _pooling(views: tuple[View, View], equation: JaxprEqn) -> Views:
+def _pooling(view: View, equation: JaxprEqn, axis: int) -> View:
     params = equation.params
-
-    def rule(view: View, axis: int) -> View:
-        return window(
-            spread(view, params["base_dilation"][axis + 1]),
-            kernel_size=params["window_dimensions"][axis + 1],
-            stride=params["window_strides"][axis + 1],
-            padding=params["padding"][axis + 1][0],
-            dilation=params["window_dilation"][axis + 1],
-        )
-
-    return _both_axes(views, rule)
+    return window(
+        spread(view, params["base_dilation"][axis + 1]),
+        kernel_size=params["window_dimensions"][axis + 1],
+        stride=params["window_strides"][axis + 1],
+        padding=params["padding"][axis + 1][0],
+        dilation=params["window_dilation"][axis + 1],
+    )
 
 
-def _slice(views: tuple[View, View], equation: JaxprEqn) -> Views:
+def _slice(view: View, equation: JaxprEqn, axis: int) -> View:
     starts, strides = equation.params["start_indices"], equation.params["strides"] or (1,) * 4
-
-    def rule(view: View, axis: int) -> View:
-        return window(view, kernel_size=1, stride=strides[axis + 1], padding=-starts[axis + 1])
-
-    return _both_axes(views, rule)
+    return window(view, kernel_size=1, stride=strides[axis + 1], padding=-starts[axis + 1])
 
 
-def _pad(views: tuple[View, View], equation: JaxprEqn) -> Views:
-    def rule(view: View, axis: int) -> View:
-        low, _, between = equation.params["padding_config"][axis + 1]
-        return window(spread(view, between + 1), kernel_size=1, padding=low)
-
-    return _both_axes(views, rule)
+def _pad(view: View, equation: JaxprEqn, axis: int) -> View:
+    low, _, between = equation.params["padding_config"][axis + 1]
+    return window(spread(view, between + 1), kernel_size=1, padding=low)
 
 
-_WINDOW_RULES: Mapping[str, Callable[[tuple[View, View], JaxprEqn], Views]] = {
+# What happens along the rows (axis 0) and along the columns (axis 1) of an image.
+_WINDOW_RULES: Mapping[str, Callable[[View, JaxprEqn, int], View]] = {
     "conv_general_dilated": _convolution,
     "convolve": _jaxconv_convolution,
     "reduce_window_max": _pooling,

@@ -14,7 +14,7 @@ from jaxconv.linen.convolutions import TransposeConv
 from jaxconv.linen.module import ConvModule
 from jaxconv.models.data_flow import Views, follow, mark
 from jaxconv.models.views import PIXELS
-from jaxconv.ops.geometry import Pair, per_axis
+from jaxconv.ops.geometry import Pair, multiply_adds, per_axis
 from jaxconv.ops.padding import padding_pairs
 
 TORCH_NAMES = {
@@ -128,7 +128,7 @@ def _row(module: nn.Module, x: Any, y: Any, counted: set) -> LayerSummary:
         kernel = params["kernel"].shape
         options = _options(module, kernel, x.shape[-1]) if isinstance(module, ConvModule) else None
         places = x if options and options.transposed else y
-        macs = prod(places.shape[1:-1]) * prod(kernel)
+        macs = multiply_adds(places.shape[1:], kernel)
     return LayerSummary(
         path="/".join(module.path),
         kind=TORCH_NAMES.get(type(module).__name__, type(module).__name__),

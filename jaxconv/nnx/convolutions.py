@@ -12,7 +12,6 @@ from jaxtyping import Array, Num
 from jaxconv.nnx.module import ConvModule, HalfOptions, Options, image_kernel, static
 from jaxconv.ops.arguments import IntOrPair
 from jaxconv.ops.depthwise_separable import depthwise_conv
-from jaxconv.ops.dilated import dilated_conv
 from jaxconv.ops.padding import Padding
 from jaxconv.ops.parameters import depthwise_features, factors, require_channels
 from jaxconv.ops.pointwise import pointwise_conv
@@ -147,8 +146,11 @@ class DepthwiseSeparableConv(nnx.Module):
         return self.pointwise(self.depthwise(x))
 
 
-class DilatedConv(ConvModule):
-    """`dilated_conv` with a learned kernel: [b, *space, c] -> [b, *space', out_features]."""
+class DilatedConv(Conv):
+    """`dilated_conv` with a learned kernel: [b, *space, c] -> [b, *space', out_features].
+
+    `Conv` with another default: a dilation of 2.
+    """
 
     def __init__(
         self,
@@ -161,14 +163,15 @@ class DilatedConv(ConvModule):
         rngs: nnx.Rngs,
         **options: Unpack[Options],
     ):
-        require_channels(in_features, out_features, groups)
-        shape = (*image_kernel(kernel_size), in_features // groups, out_features)
-        super().__init__(shape, out_features, rngs=rngs, **options)
-        self.dilation = static(dilation)
-        self.groups = groups
-
-    def __call__(self, x: Num[Array, "*b_space c_in"]) -> Num[Array, "*b_space_out c_out"]:
-        return self.convolve(dilated_conv, x, dilation=self.dilation, groups=self.groups)
+        super().__init__(
+            in_features,
+            out_features,
+            kernel_size,
+            dilation=dilation,
+            groups=groups,
+            rngs=rngs,
+            **options,
+        )
 
 
 class SpatiallySeparableConv(nnx.Module):

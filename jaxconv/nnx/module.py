@@ -38,7 +38,7 @@ class HalfOptions(TypedDict, total=False):
 class Options(HalfOptions, total=False):
     """Options of every module.
 
-    stride: pixels between reads, as in the function of the same name.
+    stride: pixels from one read to the next, as in the function of the same name.
     padding: pixels at each border; an int, one int or (low, high) per axis, "same" or "valid".
     padding_mode: what the border holds: "zeros", "reflect", "replicate" or "circular".
     """

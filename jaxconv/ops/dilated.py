@@ -29,7 +29,7 @@ def dilated_conv(
     Args:
         x: [b, *space, c_in], numbers; b may be 0, or left out.
         kernel: [*taps, c_in/groups, c_out], dtype of x.
-        dilation: pixels between taps, at least 1; an int or one int per axis.
+        dilation: pixels from tap to tap, at least 1; an int or one int per axis.
         stride, padding, groups, padding_mode, bias: as in `conv`.
 
     Returns:

@@ -13,7 +13,8 @@ from jaxconv.ops.padding import Padding, padding_pairs
 
 Initializer = jax.nn.initializers.Initializer
 
-# PyTorch's default: uniform in +-1/sqrt(fan_in), fan_in = taps * (the last axis but one).
+#: PyTorch's default, as an initializer: uniform in +-1/sqrt(fan_in), fan_in = taps * (the last axis
+#: but one).
 torch_kernel_init = jax.nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 

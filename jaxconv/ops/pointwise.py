@@ -26,7 +26,7 @@ def pointwise_conv(
     Args:
         x: [b, *space, c_in], numbers; b may be 0, or left out.
         kernel: [1, 1, c_in, c_out] for an image (a 1 for each spatial axis), dtype of x.
-        stride: pixels between reads, as in `conv`.
+        stride: pixels from one read to the next, as in `conv`.
         padding: pixels at each border, as in `conv`. Where they are zeros, the output is 0, or the
             bias.
         padding_mode: as in `conv`.

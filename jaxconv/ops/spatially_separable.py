@@ -3,8 +3,8 @@
 from jaxtyping import Array, Num
 
 from jaxconv.ops.arguments import IntOrPair
-from jaxconv.ops.geometry import per_axis
-from jaxconv.ops.padding import Padding, padding_pairs
+from jaxconv.ops.padding import Padding
+from jaxconv.ops.parameters import factors
 from jaxconv.ops.standard import conv
 
 
@@ -55,18 +55,15 @@ def spatially_separable_conv(
     """
     named = (column_kernel, row_kernel)
     kernels = (*kernels, *(kernel for kernel in named if kernel is not None))
-    taps = _taps_along_each_axis(kernels)
-    axes = len(taps)
-    steps = per_axis(stride, "stride", axes=axes, minimum=1)
-    pairs = padding_pairs(padding, taps=taps, stride=steps, dilation=(1,) * axes)
-    for axis, kernel in enumerate(kernels):
+    parts = factors(_taps_along_each_axis(kernels), stride, padding)
+    for kernel, part in zip(kernels, parts, strict=True):
         x = conv(
             x,
             kernel,
-            stride=tuple(step if i == axis else 1 for i, step in enumerate(steps)),
-            padding=tuple(pair if i == axis else (0, 0) for i, pair in enumerate(pairs)),
+            stride=part.stride,
+            padding=part.padding,
             padding_mode=padding_mode,
-            bias=bias if axis == axes - 1 else None,
+            bias=bias if part.name == "row" else None,
         )
     return x
 

@@ -33,12 +33,12 @@ def conv(
     Args:
         x: [b, *space, c_in], numbers; b may be 0, or left out.
         kernel: [*taps, c_in/groups, c_out], dtype of x.
-        stride: pixels between reads, at least 1. Like padding and dilation, an int or one int per
-            spatial axis.
+        stride: pixels from one read to the next, at least 1. Like padding and dilation, an int
+            or one int per spatial axis.
         padding: pixels at each border, at least 0; may exceed the kernel. Also one (low, high)
             per axis; "valid" (none); "same": an output of the size of x, the odd pixel at the end,
             for a stride of 1.
-        dilation: pixels between taps, at least 1.
+        dilation: pixels from tap to tap, at least 1, which leaves no gaps.
         groups: independent channel groups; divides c_in and c_out.
         padding_mode: what the border holds: "zeros"; "reflect", x mirrored at its outermost pixel
             (padding below the size); "replicate", that pixel; "circular", x from its other end

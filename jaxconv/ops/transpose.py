@@ -38,14 +38,14 @@ def transpose_conv(
         x: [b, *space, c_in], numbers; b may be 0, or left out. One to three spatial axes, by the
             rank of the kernel.
         kernel: [*taps, c_out/groups, c_in], dtype of x.
-        stride: output pixels between spreads, at least 1. Like padding, output_padding and
-            dilation, an int or one int per spatial axis.
+        stride: output pixels from one spread to the next, at least 1. Like padding,
+            output_padding and dilation, an int or one int per spatial axis.
         padding: pixels cropped from each border of the output, at least 0; in every form that
             `conv` takes.
         output_padding: extra pixels at the end of each axis, fewer than the larger of stride and
             dilation. They choose among the input sizes that one strided convolution maps to the
             same output.
-        dilation: pixels between taps, at least 1.
+        dilation: pixels from tap to tap, at least 1, which leaves no gaps.
         groups: independent channel groups; divides c_in and c_out.
         output_size: the spatial sizes of the output, instead of output_padding: at most
             stride - 1 larger than without it.
