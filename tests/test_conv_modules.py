@@ -67,6 +67,56 @@ def test_a_tuple_of_sizes_tells_that_x_has_no_batch():
     assert shapes_of(Conv(6, 3), (7, 8, 4))[0].shape == (7, 6, 6)
 
 
+@pytest.mark.parametrize("module", [variant.module for variant in VARIANTS])
+def test_weights_tell_that_x_has_no_batch(module):
+    """Under vmap, where each example comes without one, or called so."""
+    layer = module(8, stride=2) if module is not DepthwiseConv else module(stride=2)
+    x = jax.random.normal(jax.random.key(1), (3, 7, 8, 4))
+    variables = layer.init(jax.random.key(0), x)
+    expected = layer.apply(variables, x)
+    np.testing.assert_allclose(
+        jax.vmap(lambda x: layer.apply(variables, x))(x), expected, rtol=1e-5, atol=1e-6
+    )
+    np.testing.assert_allclose(layer.apply(variables, x[1]), expected[1], rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match=r"^x must be \[b, h, w, c\], with or without b, for a ke"):
+        layer.apply(variables, x[0, 0])
+
+
+def test_halves_have_one_rank_where_x_has_no_batch():
+    layer = DepthwiseSeparableConv(8, (3, 3), padding=1, pointwise_padding=1)
+    y, params = shapes_of(layer, (9, 9, 3))
+    assert (y.shape, params["pointwise"]["kernel"].shape) == ((11, 11, 8), (1, 1, 3, 8))
+    assert shapes_of(DepthwiseSeparableConv(8, (3,)), (9, 3))[0].shape == (7, 8)
+    assert shapes_of(PointwiseConv(8, axes=2, stride=2), (9, 9, 3))[0].shape == (5, 5, 8)
+
+
+@pytest.mark.parametrize("size", [(8, 9), (8, 9, 7), (2, 8, 9, 7)])
+def test_a_whole_shape_may_stand_for_the_size_that_is_wanted(size):
+    layer, x = TransposeConv(5, 3, stride=2, padding=1, output_padding=1), jnp.ones((2, 4, 5, 4))
+    variables = layer.init(jax.random.key(0), x)
+    assert layer.apply(variables, x).shape == (2, 8, 10, 5)
+    assert layer.apply(variables, x, output_size=size).shape == (2, 8, 9, 5)
+
+
+def test_the_size_that_is_wanted_may_be_symbolic():
+    kernel = jnp.ones((3, 3, 5, 4))
+    h, w = jax.export.symbolic_shape("h, w")
+    x = jax.ShapeDtypeStruct((1, h, w, 4), jnp.float32)
+
+    def to(*size):
+        def double(x):
+            return transpose_conv(x, kernel, stride=2, padding=1, output_size=size)
+
+        return jax.export.export(jax.jit(double))(x)
+
+    x_now = jnp.ones((1, 4, 5, 4))
+    expected = transpose_conv(x_now, kernel, stride=2, padding=1, output_padding=1)
+    np.testing.assert_array_equal(to(2 * h, 2 * w).call(x_now), expected)
+    for size in ((32, 32), (3 * h, 2 * w), (2 * h + 1, 2 * w)):
+        with pytest.raises(ValueError, match=r"^output_size must lie between \(2\*h - 1, 2\*w"):
+            to(*size)
+
+
 def test_a_transposed_module_takes_the_size_that_is_wanted():
     layer, x = TransposeConv(5, 3, stride=2, padding=1), jnp.ones((2, 4, 5, 4))
     variables = layer.init(jax.random.key(0), x)

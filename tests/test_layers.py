@@ -131,6 +131,46 @@ def test_batch_norm_has_second_derivatives(of):
         np.testing.assert_allclose(mine, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
 
 
+def test_second_derivatives_of_batch_norm_hold_where_a_cotangent_is_zero():
+    """As with a scale that begins at zero, or at the minimum of a sum of squares."""
+    x, weights = (jnp.asarray(RNG.normal(1, 2, (8, 3, 4, 5)), jnp.float32) for _ in range(2))
+    ones, zeros = jnp.ones(5), jnp.zeros(5)
+
+    def residual(norm, branch, scale):
+        return jnp.sum(weights * jnp.tanh(norm(x, scale, zeros)) @ branch)
+
+    def square(norm, branch, scale):
+        return jnp.sum((norm(x, scale, zeros) - plain_batch_norm(x, branch, zeros)) ** 2)
+
+    for loss, branch in ((residual, zeros), (square, ones)):
+        ours, theirs = (
+            jax.hessian(partial(loss, norm), (0, 1))(branch, ones)
+            for norm in (our_batch_norm, plain_batch_norm)
+        )
+        scale = max(np.abs(each).max() for each in jax.tree.leaves(theirs))
+        chex.assert_trees_all_close(ours, theirs, rtol=1e-3, atol=1e-3 * scale)
+
+
+@pytest.mark.parametrize("of", [jnp.float32, jnp.bfloat16])
+def test_gradients_of_batch_norm_have_the_dtypes_of_what_they_are_of(of):
+    with jax.enable_x64(True):
+        for x in (jnp.ones((4, 2), jnp.bfloat16), jnp.ones((4, 2), jnp.float64)):
+            given = (x, jnp.ones(2, of), jnp.zeros(2, of))
+            gradients = jax.grad(
+                lambda *given: batch_norm(*given, *given[1:], train=True)[0].sum(), (0, 1, 2)
+            )(*given)
+            assert [each.dtype for each in gradients] == [each.dtype for each in given]
+
+
+@pytest.mark.parametrize("train", [True, False])
+def test_batch_norm_refuses_other_channels_and_whole_numbers(train):
+    ones = [jnp.ones(3)] * 4
+    with pytest.raises(ValueError, match=r"^x must have 3 channels, as scale has, got x \(2, 1\)"):
+        batch_norm(jnp.ones((2, 1)), *ones, train=train)
+    with pytest.raises(ValueError, match=r"^x must be floating point, got uint8; convert it"):
+        batch_norm(jnp.ones((2, 3), jnp.uint8), *ones, train=train)
+
+
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 def test_running_statistics_keep_their_dtype(dtype):
     """Else they would change in the first step, and a loop of steps would be refused."""
@@ -457,6 +497,15 @@ def test_dropout_does_nothing_in_evaluation_or_at_rate_0():
 def test_a_rate_outside_its_range_is_refused(rate):
     with pytest.raises(ValueError, match=r"must be in \[0, 1\), got"):
         Dropout(rate).apply({}, jnp.ones(3), train=False)
+
+
+def test_dropout_takes_one_key_and_no_whole_numbers():
+    keys = jax.random.split(jax.random.key(0), 4)
+    for several in (keys, jax.random.key_data(keys)):
+        with pytest.raises(ValueError, match=r"^dropout takes one key, got \(4.*; use jax.vmap"):
+            dropout(jnp.ones(3), several, 0.5)
+    with pytest.raises(ValueError, match=r"^x must be floating point, got int32; convert it"):
+        dropout(jnp.arange(3), keys[0], 0.5)
 
 
 def test_dropout_keeps_bfloat16():

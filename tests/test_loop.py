@@ -202,7 +202,10 @@ def test_a_nan_ends_the_run_before_it_reaches_a_checkpoint(
         hot_run.fit(tmp_path, rows=rows)
     message = str(caught.value)
     kept = "checkpoint 3 is good" if epochs_before else "there is no checkpoint yet"
-    assert f"; {kept}; lower --config.max_lr, in a new --workdir" in message
+    assert (
+        f"; {kept}; lower --config.max_lr (of Muon: optimizer.muon_lr), in a new --workdir"
+        in message
+    )
     assert "is not finite, at a learning rate of about " in message
     assert "the loss of step " in message
     assert len(rows) == epochs_before

@@ -51,6 +51,31 @@ def test_a_module_gives_the_linen_modules_numbers(variant, sample):
 
 
 @each_variant
+def test_an_int_is_for_images_and_never_mixes_examples(variant):
+    """[b, w, c] could be an image without its batch: its examples would be mixed in silence."""
+    module = getattr(jaxconv.nnx, variant.module.__name__)
+    layer = module(4, 8, stride=1, rngs=nnx.Rngs(0))
+    assert layer(jnp.ones((2, 9, 9, 4))).ndim == 4
+    for x in (jnp.ones((5, 9, 4)), jnp.ones((2, 5, 9, 9, 4)), jnp.ones((9, 4))):
+        with pytest.raises(ValueError, match=r"^a layer whose kernel_size is an int takes images"):
+            layer(x)
+
+
+def test_a_tuple_tells_that_x_has_no_batch():
+    rngs = nnx.Rngs(0)
+    assert jaxconv.nnx.Conv(4, 8, (3, 3), rngs=rngs)(jnp.ones((9, 9, 4))).shape == (7, 7, 8)
+    assert jaxconv.nnx.Conv(4, 8, (3,), rngs=rngs)(jnp.ones((5, 9, 4))).shape == (5, 7, 8)
+    assert jaxconv.nnx.PointwiseConv(4, 8, axes=1, rngs=rngs)(jnp.ones((9, 4))).shape == (9, 8)
+
+
+def test_a_transposed_module_takes_the_size_that_is_wanted():
+    layer = jaxconv.nnx.TransposeConv(4, 5, stride=2, padding=1, output_padding=1, rngs=nnx.Rngs(0))
+    x = jnp.ones((2, 4, 5, 4))
+    assert layer(x).shape == (2, 8, 10, 5)
+    assert layer(x, output_size=(2, 8, 9, 7)).shape == (2, 8, 9, 5)
+
+
+@each_variant
 def test_gradients_are_the_linen_modules(variant):
     sample = variant.samples[-1]
     x = sample.arrays(dtype=np.float32)[0]

@@ -243,6 +243,18 @@ def test_decay_of_muon_takes_its_share_of_a_kernel_and_nothing_else():
         np.testing.assert_allclose(updates[name], -share * value, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("decay_norm", [True, False])
+def test_the_decay_of_the_others_does_not_reach_the_kernels_of_muon(decay_norm):
+    params, rates_ = kernels_of(SHAPES), warmup_cosine(10, max_lr=0.4, warmup=0.0)
+    zeros = jax.tree.map(jnp.zeros_like, params)
+    tx = muon_of(rates_, weight_decay=0.3, decay_norm=decay_norm)
+    updates, _ = tx.update(zeros, tx.init(params), params)
+    for name, value in params.items():
+        decays = name not in MIXING and (decay_norm or value.ndim > 1)
+        share = 0.4 * 0.3 if decays else 0.0
+        np.testing.assert_allclose(updates[name], -share * value, rtol=1e-5, atol=1e-7)
+
+
 def test_muon_learns_at_its_own_rate_along_the_schedule():
     gradients, schedule = kernels_of(SHAPES), warmup_cosine(4, max_lr=0.4, warmup=0.0)
     tx = muon_of(schedule, kernel_scale=0.25)

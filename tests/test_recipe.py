@@ -10,6 +10,10 @@ from PIL import Image
 
 from jaxconv import cli
 from jaxconv.cli import training_run
+from jaxconv.cli.config.error import ConfigError
+from jaxconv.cli.verbs.distill import _require_alike
+from jaxconv.cli.verbs.trained import load_trained
+from jaxconv.data.shapes10 import load_shapes10
 from jaxconv.data.teacher import load_teacher, save_teacher
 from jaxconv.weights.card import load_weights
 from jaxconv.weights.pretrained import PRETRAINED
@@ -158,6 +162,15 @@ def test_another_teacher_than_before_is_refused(home, tmp_path, capsys):
         path.write_bytes(before)
 
 
+def test_a_teacher_of_other_images_is_refused(home):
+    teacher = load_trained(home / "teacher", best=False)
+    data = load_shapes10(train_count=1, test_count=1)
+    network = teacher.network._replace(image_shape=(64, 64, 3))
+    with pytest.raises(ConfigError, match=r"takes images of \(32, 32, 3\), and --config gives it "):
+        _require_alike(home, teacher, data, network)
+    _require_alike(home, teacher, data, teacher.network)
+
+
 def test_a_teacher_that_sees_other_numbers_or_classes_is_refused(home, tmp_path, capsys):
     out = ["--out", str(tmp_path / "u.safetensors")]
     other = "--config.augment.transforms=(('Normalize',{'mean':(0.5,0.5,0.5),'std':'auto'}),)"
@@ -167,4 +180,7 @@ def test_a_teacher_that_sees_other_numbers_or_classes_is_refused(home, tmp_path,
     assert cli.main(["distill", str(PRETRAINED), *SMALL, *out]) == 2
     *_, line = capsys.readouterr().err.splitlines()
     assert "was trained on cifar10, and shapes10 has other classes; set --config.data.sour" in line
+    assert cli.main(["distill", str(home / "teacher"), *SMALL, "--views", "3", *out]) == 2
+    *_, line = capsys.readouterr().err.splitlines()
+    assert "--views=3: AlternatingFlip mirrors every other view; of an odd number the las" in line
     assert not (tmp_path / "u.safetensors").exists()

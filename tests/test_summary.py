@@ -260,6 +260,22 @@ def test_flax_layers_and_flat_heads_are_understood():
     assert "[-1, 10]" in format_summary(rows, (16, 16, 3))
 
 
+def test_kinds_tell_the_axes_and_a_transposed_layer_of_flax_costs_what_ours_does():
+    class Up(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return BatchNorm()(nn.ConvTranspose(4, (2,), (2,))(Conv(4, (3,))(x)), train=False)
+
+    rows = summarize(Up(), (8, 3))
+    assert [row.kind for row in rows] == ["Conv1d", "ConvTranspose1d", "BatchNorm1d"]
+    ours, theirs = (
+        summarize(layer, (8, 8, 4))[0]
+        for layer in (TransposeConv(4, 2, stride=2), nn.ConvTranspose(4, (2, 2), (2, 2)))
+    )
+    assert (ours.kind, ours.multiply_adds) == (theirs.kind, theirs.multiply_adds)
+    assert ours.multiply_adds == 8 * 8 * 4 * 4 * 4
+
+
 def test_convolution_options_and_costs_stand_in_the_rows():
     model = Chain((Conv(4, (3, 1), groups=2, padding=(1, 0)), TransposeConv(2, 3, stride=2)))
     grouped, transposed = summarize(model, (8, 8, 2))

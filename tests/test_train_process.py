@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jax
 import pytest
+from PIL import Image
 from train_process import CONFIG, ROOT, SMALL, STEPS, Train, final_digest, metrics
 
 from jaxconv import cli
@@ -233,6 +234,59 @@ def test_the_same_number_of_other_examples_is_refused(capsys, workdir):
     file.write_text(json.dumps(environment))
     code, line = outcome(capsys, *SMALL, "--workdir", str(workdir))
     assert (code, "was trained on other data: labels_crc32 was " in line) == (1, True)
+
+
+def painted(folder, *greys):
+    """Two classes of images, split by hand; returns the flags of a run on them."""
+    for name, grey in zip(("a", "b"), greys, strict=True):
+        for split in ("train", "test"):
+            (folder / split / name).mkdir(parents=True, exist_ok=True)
+            image = Image.new("RGB", (32, 32), (grey,) * 3)
+            image.save(folder / split / name / "0.png")
+    flags = [*SMALL, "--config.data.sources=folder", f"--config.data.dir={folder}"]
+    none = ["--config.data.train_limit=None", "--config.data.test_limit=None"]
+    return [*flags, *none, "--config.batch_size=2"]
+
+
+def test_other_pixels_than_before_are_refused_and_nothing_is_written(
+    capsys, stopped_at_training, tmp_path
+):
+    run, first = tmp_path / "run", painted(tmp_path / "first", 20, 120)
+    with pytest.raises(stopped_at_training):
+        cli.main(["train", *first, "--workdir", str(run)])
+    before = {file: file.read_bytes() for file in run.iterdir() if file.suffix == ".json"}
+    second = painted(tmp_path / "second", 20, 121)
+    code, line = outcome(capsys, *second, "--workdir", str(run))
+    assert (code, "was trained on other data: images_crc32 was " in line) == (1, True)
+    assert {file: file.read_bytes() for file in before} == before
+    moved = tmp_path / "moved"
+    (tmp_path / "first").rename(moved)
+    with pytest.raises(stopped_at_training):
+        cli.main(["train", *painted(moved, 20, 120), "--workdir", str(run)])
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (
+            ["optimizer.muon_decay=0.5"],
+            "config.optimizer.muon_decay=0.5 has no effect without opti",
+        ),
+        (
+            ["dropout_rate=0", "dropout_epochs=2"],
+            "config.dropout_epochs=2 has no effect without dr",
+        ),
+        (
+            ["mix.epochs=2"],
+            "config.mix.epochs=2 has no effect without mix.mixup or mix.cutmix: set ",
+        ),
+    ],
+)
+def test_a_field_without_effect_is_refused(capsys, tmp_path, flags, message):
+    run = tmp_path / "run"
+    given = [f"--config.{flag}" for flag in flags]
+    code, line = outcome(capsys, *SMALL, *given, "--workdir", str(run))
+    assert (code, message in line, run.exists()) == (2, True, False)
 
 
 @pytest.mark.parametrize(

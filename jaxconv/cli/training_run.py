@@ -13,10 +13,11 @@ from jaxconv.cli.build.data import build_dataset, first_batches, with_statistics
 from jaxconv.cli.build.network import build_network, check_network
 from jaxconv.cli.build.teacher import teacher_file, with_teacher
 from jaxconv.cli.config.added import ADDED
+from jaxconv.cli.config.fields import check_together
 from jaxconv.cli.config.json_form import to_json_dict
 from jaxconv.cli.config.types import Config
 from jaxconv.cli.terminal import say
-from jaxconv.data.dataset import Dataset, describe
+from jaxconv.data.dataset import Dataset, describe, fingerprint
 from jaxconv.files import write_whole
 from jaxconv.memory import keep_freed_memory
 from jaxconv.runs import job, run_dir
@@ -51,6 +52,7 @@ def dry_run(config: Config) -> int:
     from jaxconv.training.rehearsal import rehearse
 
     keep_freed_memory()
+    check_together(config)
     check_network(config)
     teacher_file(config)
     describe_devices(say)
@@ -93,6 +95,7 @@ def train_in(
     from jaxconv.report.html import write_report
 
     keep_freed_memory()
+    check_together(config)
     check_network(config)
     teacher_file(config)
     first = is_first_process()
@@ -105,9 +108,11 @@ def train_in(
         config = with_statistics(config, dataset)
         network = build_network(config, len(dataset.class_names))  # refuses what can't be built
         dataset = with_teacher(config, dataset)
+        data = {**fingerprint(dataset), **describe(dataset)}
+        made = environment(device) | {"settings": settings(), "data": data}
+        remarks = require_as_before(run, made)  # before anything is written
         run_dir.claim(run, to_json_dict(config), may_differ=MAY_DIFFER, added=ADDED)
-        made = environment(device) | {"settings": settings(), "data": describe(dataset)}
-        for remark in require_as_before(run, made):
+        for remark in remarks:
             say(printable(remark))
         run_dir.write_json(run.environment_json, of_all_visits(run, made))
         state = fit_here(config, run, dataset, network, stop, events=events, again=again)

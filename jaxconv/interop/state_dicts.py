@@ -26,8 +26,9 @@ def variables_from_torch(
     norm may be there and is not used. Leaves that are not floating point numbers (NNX's random
     streams, counters) stay as they are.
 
-    One case cannot be detected, so handle it yourself: a linear layer after a flattened map reads
-    [c, h, w] in PyTorch and [h, w, c] here, unless the map is transposed first.
+    Two cases cannot be detected, so handle them yourself. A linear layer after a flattened map
+    reads [c, h, w] in PyTorch and [h, w, c] here, unless the map is transposed first. Flax's own
+    ConvTranspose has its kernel the other way round: take `TransposeConv`.
 
     There is no partial load: every variable is filled, or the call raises.
 
@@ -46,7 +47,7 @@ def variables_from_torch(
     Raises:
         ValueError: entries that are missing, too many, of another shape, or whose axes are
             ambiguous (a parameter of an unknown name and more than one axis, a kernel of Flax's own
-            ConvTranspose, which differs from PyTorch's); all are listed.
+            ConvTranspose where its name tells); all are listed.
 
     Example:
         >>> import jax

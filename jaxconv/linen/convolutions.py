@@ -9,7 +9,7 @@ from dataclasses import field
 from flax import linen as nn
 from jaxtyping import Array, Num
 
-from jaxconv.linen.module import ConvModule, sizes_for
+from jaxconv.linen.module import ConvModule
 from jaxconv.ops.arguments import IntOrPair
 from jaxconv.ops.depthwise_separable import depthwise_conv
 from jaxconv.ops.padding import Padding
@@ -30,21 +30,26 @@ class Conv(ConvModule):
     @nn.compact
     def __call__(self, x: Num[Array, "*b_space c_in"]) -> Num[Array, "*b_space_out c_out"]:
         require_channels(x.shape[-1], self.features, self.groups)
-        size = sizes_for(self.kernel_size, x)
+        size = self.sizes(self.kernel_size, x)
         shape = (*size, x.shape[-1] // self.groups, self.features)
         options = {"dilation": self.dilation, "groups": self.groups}
         return self.convolve(conv, x, shape, self.features, **options)
 
 
 class PointwiseConv(ConvModule):
-    """`pointwise_conv` with a learned kernel: [b, *space, c_in] -> [b, *space', features]."""
+    """`pointwise_conv` with a learned kernel: [b, *space, c_in] -> [b, *space', features].
+
+    `axes` is the number of spatial axes; None follows x, which then needs its batch.
+    """
 
     features: int
+    axes: int | None = field(default=None, kw_only=True)
 
     @nn.compact
     def __call__(self, x: Num[Array, "*b_space c_in"]) -> Num[Array, "*b_space_out c_out"]:
         require_channels(x.shape[-1], self.features)
-        shape = (*sizes_for(1, x), x.shape[-1], self.features)
+        size = self.sizes(1 if self.axes is None else (1,) * self.axes, x)
+        shape = (*size, x.shape[-1], self.features)
         return self.convolve(pointwise_conv, x, shape, self.features)
 
 
@@ -63,7 +68,7 @@ class DepthwiseConv(ConvModule):
     @nn.compact
     def __call__(self, x: Num[Array, "*b_space c_in"]) -> Num[Array, "*b_space_out c_out"]:
         features = depthwise_features(x.shape[-1], self.features, self.multiplier)
-        shape = (*sizes_for(self.kernel_size, x), 1, features)
+        shape = (*self.sizes(self.kernel_size, x), 1, features)
         return self.convolve(depthwise_conv, x, shape, features, dilation=self.dilation)
 
 
@@ -93,7 +98,11 @@ class DepthwiseSeparableConv(ConvModule):
             **self.half_options(),
         )
         pointwise = PointwiseConv(
-            self.features, padding=self.pointwise_padding, name="pointwise", **self.half_options()
+            self.features,
+            axes=len(self.sizes(self.kernel_size, x)),
+            padding=self.pointwise_padding,
+            name="pointwise",
+            **self.half_options(),
         )
         return pointwise(depthwise(x))
 
@@ -121,7 +130,7 @@ class SpatiallySeparableConv(ConvModule):
     @nn.compact
     def __call__(self, x: Num[Array, "*b_space c_in"]) -> Num[Array, "*b_space_out c_out"]:
         mid_features = self.features if self.mid_features is None else self.mid_features
-        for factor in factors(sizes_for(self.kernel_size, x), self.stride, self.padding):
+        for factor in factors(self.sizes(self.kernel_size, x), self.stride, self.padding):
             x = Conv(
                 self.features if factor.name == "row" else mid_features,
                 **factor._asdict(),
@@ -134,8 +143,9 @@ class SpatiallySeparableConv(ConvModule):
 class TransposeConv(ConvModule):
     """`transpose_conv` with a learned kernel: [b, *space, c_in] -> [b, *space', features].
 
-    `output_size`, the spatial sizes of the output, may be given in the call, as in PyTorch:
-    `layer.apply(variables, x, output_size=(32, 32))`.
+    `output_size`, the spatial sizes of the output, may be given in the call, as in PyTorch, in the
+    place of `output_padding`: `layer.apply(variables, x, output_size=(32, 32))`, or a whole shape,
+    `output_size=skip.shape`.
 
     Attributes:
         stride: pixels of the output between what two neighbouring pixels of x write.
@@ -155,10 +165,10 @@ class TransposeConv(ConvModule):
         self, x: Num[Array, "*b_space c_in"], output_size: Sequence[int] | None = None
     ) -> Num[Array, "*b_space_out c_out"]:
         require_channels(x.shape[-1], self.features, self.groups)
-        size = sizes_for(self.kernel_size, x)
+        size = self.sizes(self.kernel_size, x)
         shape = (*size, self.features // self.groups, x.shape[-1])
         options = {
-            "output_padding": self.output_padding,
+            "output_padding": self.output_padding if output_size is None else 0,
             "output_size": output_size,
             "dilation": self.dilation,
             "groups": self.groups,

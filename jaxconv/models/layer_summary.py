@@ -17,15 +17,16 @@ from jaxconv.models.views import PIXELS
 from jaxconv.ops.geometry import Pair, multiply_adds, per_axis
 from jaxconv.ops.padding import padding_pairs
 
-TORCH_NAMES = {
-    "BatchNorm": "BatchNorm2d",
-    "Conv": "Conv2d",
+TORCH_NAMES = {  # with {} for the number of spatial axes
+    "BatchNorm": "BatchNorm{}d",
+    "Conv": "Conv{}d",
+    "ConvTranspose": "ConvTranspose{}d",
     "Dense": "Linear",
-    "DepthwiseConv": "Conv2d",
-    "DilatedConv": "Conv2d",
-    "GlobalAvgPool": "AdaptiveAvgPool2d",
-    "PointwiseConv": "Conv2d",
-    "TransposeConv": "ConvTranspose2d",
+    "DepthwiseConv": "Conv{}d",
+    "DilatedConv": "Conv{}d",
+    "GlobalAvgPool": "AdaptiveAvgPool{}d",
+    "PointwiseConv": "Conv{}d",
+    "TransposeConv": "ConvTranspose{}d",
 }
 
 
@@ -123,15 +124,15 @@ def _row(module: nn.Module, x: Any, y: Any, counted: set) -> LayerSummary:
     params = module.variables.get("params", {})
     parameters = 0 if module.path in counted else sum(p.size for p in jax.tree.leaves(params))
     counted.add(module.path)
-    options, kernel, macs = None, (), 0
+    options, kernel, macs, name = None, (), 0, type(module).__name__
     if "kernel" in params:
         kernel = params["kernel"].shape
         options = _options(module, kernel, x.shape[-1]) if isinstance(module, ConvModule) else None
-        places = x if options and options.transposed else y
+        places = x if isinstance(module, TransposeConv | nn.ConvTranspose) else y
         macs = multiply_adds(places.shape[1:], kernel)
     return LayerSummary(
         path="/".join(module.path),
-        kind=TORCH_NAMES.get(type(module).__name__, type(module).__name__),
+        kind=TORCH_NAMES.get(name, name).format(max(x.ndim - 2, 1)),
         input_shape=x.shape[1:],
         output_shape=y.shape[1:],
         parameters=parameters,

@@ -1,15 +1,24 @@
 """The convolutions as Flax NNX modules: each owns its kernels and calls its function.
 
-A tuple `kernel_size` decides the number of spatial axes, one to three; an int is for images.
+A tuple `kernel_size` decides the number of spatial axes, one to three; an int is for images with
+their batch, [b, h, w, c].
 """
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Unpack
 
 from flax import nnx
 from jaxtyping import Array, Num
 
-from jaxconv.nnx.module import ConvModule, HalfOptions, Options, image_kernel, static
+from jaxconv.nnx.module import (
+    ConvModule,
+    HalfOptions,
+    Options,
+    image_kernel,
+    require_images,
+    static,
+)
 from jaxconv.ops.arguments import IntOrPair
 from jaxconv.ops.depthwise_separable import depthwise_conv
 from jaxconv.ops.padding import Padding
@@ -41,8 +50,8 @@ class Conv(ConvModule):
         **options: Unpack[Options],
     ):
         require_channels(in_features, out_features, groups)
-        shape = (*image_kernel(kernel_size), in_features // groups, out_features)
-        super().__init__(shape, out_features, rngs=rngs, **options)
+        channels = (in_features // groups, out_features)
+        super().__init__(kernel_size, channels, out_features, rngs=rngs, **options)
         self.dilation = static(dilation)
         self.groups = groups
 
@@ -53,7 +62,7 @@ class Conv(ConvModule):
 class PointwiseConv(ConvModule):
     """`pointwise_conv` with a learned kernel: [b, *space, c] -> [b, *space', out_features].
 
-    `axes` is the number of spatial axes, 2 for images.
+    `axes` is the number of spatial axes; None is 2, for images with their batch.
     """
 
     def __init__(
@@ -61,13 +70,13 @@ class PointwiseConv(ConvModule):
         in_features: int,
         out_features: int,
         *,
-        axes: int = 2,
+        axes: int | None = None,
         rngs: nnx.Rngs,
         **options: Unpack[Options],
     ):
         require_channels(in_features, out_features)
-        shape = (*image_kernel((1,) * axes), in_features, out_features)
-        super().__init__(shape, out_features, rngs=rngs, **options)
+        size = 1 if axes is None else (1,) * axes
+        super().__init__(size, (in_features, out_features), out_features, rngs=rngs, **options)
 
     def __call__(self, x: Num[Array, "*b_space c_in"]) -> Num[Array, "*b_space_out c_out"]:
         return self.convolve(pointwise_conv, x)
@@ -92,8 +101,7 @@ class DepthwiseConv(ConvModule):
         **options: Unpack[Options],
     ):
         out_features = depthwise_features(in_features, out_features, multiplier)
-        shape = (*image_kernel(kernel_size), 1, out_features)
-        super().__init__(shape, out_features, rngs=rngs, **options)
+        super().__init__(kernel_size, (1, out_features), out_features, rngs=rngs, **options)
         self.dilation = static(dilation)
 
     def __call__(self, x: Num[Array, "*b_space c_in"]) -> Num[Array, "*b_space_out c_out"]:
@@ -196,6 +204,7 @@ class SpatiallySeparableConv(nnx.Module):
         **options: Unpack[HalfOptions],
     ):
         mid_features = out_features if mid_features is None else mid_features
+        self.for_images = isinstance(kernel_size, Integral)
         self.depth = self.column = self.row = nnx.data(None)
         for name, size, step, pairs in factors(image_kernel(kernel_size), stride, padding):
             features = out_features if name == "row" else mid_features
@@ -213,6 +222,8 @@ class SpatiallySeparableConv(nnx.Module):
             in_features = features
 
     def __call__(self, x: Num[Array, "*b_space c_in"]) -> Num[Array, "*b_space_out c_out"]:
+        if self.for_images:
+            require_images(x)
         for factor in (self.depth, self.column, self.row):
             x = x if factor is None else factor(x)
         return x
@@ -222,7 +233,8 @@ class TransposeConv(ConvModule):
     """`transpose_conv` with a learned kernel: [b, *space, c] -> [b, *space', out_features].
 
     `output_size`, the spatial sizes of the output, may be given in the call, as in PyTorch:
-    `layer(x, output_size=(32, 32))`.
+    `layer(x, output_size=(32, 32))` or `layer(x, output_size=skip.shape)`, in the place of
+    `output_padding`.
 
     Args:
         stride: pixels of the output between what two neighbouring pixels of x write.
@@ -244,8 +256,8 @@ class TransposeConv(ConvModule):
         **options: Unpack[Options],
     ):
         require_channels(in_features, out_features, groups)
-        shape = (*image_kernel(kernel_size), out_features // groups, in_features)
-        super().__init__(shape, out_features, rngs=rngs, **options)
+        channels = (out_features // groups, in_features)
+        super().__init__(kernel_size, channels, out_features, rngs=rngs, **options)
         self.output_padding = static(output_padding)
         self.dilation = static(dilation)
         self.groups = groups
@@ -256,7 +268,7 @@ class TransposeConv(ConvModule):
         return self.convolve(
             transpose_conv,
             x,
-            output_padding=self.output_padding,
+            output_padding=self.output_padding if output_size is None else 0,
             output_size=output_size,
             dilation=self.dilation,
             groups=self.groups,

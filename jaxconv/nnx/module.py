@@ -1,6 +1,7 @@
 """What the Flax NNX convolutions share: options, parameters, and the call of a function."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from numbers import Integral
 from typing import Any, TypedDict
 
 import jax
@@ -56,7 +57,8 @@ class ConvModule(nnx.Module):
 
     def __init__(
         self,
-        kernel_shape: Sequence[int],
+        kernel_size: IntOrPair,
+        channels: tuple[int, int],
         out_features: int,
         *,
         rngs: nnx.Rngs,
@@ -68,11 +70,13 @@ class ConvModule(nnx.Module):
         param_dtype: DTypeLike = jnp.float32,
         kernel_init: Initializer = torch_kernel_init,
     ):
-        self.kernel = nnx.Param(kernel_init(rngs.params(), tuple(kernel_shape), param_dtype))
+        kernel_shape = (*image_kernel(kernel_size), *channels)
+        self.kernel = nnx.Param(kernel_init(rngs.params(), kernel_shape, param_dtype))
         self.bias = nnx.data(None)
         if use_bias:
             bias_init = torch_bias_init(kernel_shape)
             self.bias = nnx.Param(bias_init(rngs.params(), (out_features,), param_dtype))
+        self.for_images = isinstance(kernel_size, Integral)
         self.stride = static(stride)
         self.padding = static(padding)
         self.padding_mode = padding_mode
@@ -82,6 +86,8 @@ class ConvModule(nnx.Module):
         self, function: Callable[..., jax.Array], x: jax.Array, **options: Any
     ) -> jax.Array:
         """`function` of x and the kernel and bias, with the module's options and these."""
+        if self.for_images:
+            require_images(x)
         bias = None if self.bias is None else self.bias[...]
         x, kernel, bias = promote_dtype((x, self.kernel[...], bias), dtype=self.dtype)
         return function(
@@ -98,6 +104,15 @@ class ConvModule(nnx.Module):
 def static(option: Any) -> Any:
     """An option with tuples for lists, which NNX would take for parts of the module."""
     return tuple(map(static, option)) if isinstance(option, list | tuple) else option
+
+
+def require_images(x: jax.Array) -> None:
+    """Refuses, by a ValueError, an x that could be a batch of signals or an image alone."""
+    if x.ndim != 4:
+        raise ValueError(
+            f"a layer whose kernel_size is an int takes images [b, h, w, c], got x {x.shape}; for "
+            "signals give kernel_size=(3,), for an image without b (3, 3), to PointwiseConv axes"
+        )
 
 
 def image_kernel(kernel_size: IntOrPair) -> tuple[int, ...]:

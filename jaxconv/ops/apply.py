@@ -16,7 +16,14 @@ def convolve_with_bias(
     """The convolution of x [b, *space, c], plus `bias` [o] before the one rounding to its dtype."""
     if bias is None:
         return convolve(x, kernel, window)
-    return with_bias(convolve(x, kernel, window, wide(x.dtype)), bias)
+    return with_bias(unrounded(x, kernel, window), bias)
+
+
+def unrounded(
+    x: Num[Array, "b *space c_in"], kernel: Num[Array, "*taps _ c_out"], window: Window
+) -> Num[Array, "b *space_out c_out"]:
+    """The convolution of x [b, *space, c] in the dtype in which it is added up."""
+    return convolve(x, kernel, window, wide(x.dtype))
 
 
 def with_bias(

@@ -144,7 +144,7 @@ def transpose_window(
 
 def _padding_for(output_size, output_padding, x, taps, stride, pairs, dilation):
     """The output_padding that gives `output_size`."""
-    wanted = per_axis(output_size, "output_size", axes=len(taps), minimum=1)
+    wanted = _spatial_sizes(output_size, x)
     if any(output_padding):
         raise ValueError(
             f"give output_size or output_padding, got {output_size=} and {output_padding=}"
@@ -153,13 +153,26 @@ def _padding_for(output_size, output_padding, x, taps, stride, pairs, dilation):
         transpose_output_size(n, kernel_size=k, stride=s, dilation=d) - sum(pads)
         for n, k, s, d, pads in zip(x.shape[1:-1], taps, stride, dilation, pairs, strict=True)
     ]
-    most = [n + s - 1 for n, s in zip(least, stride, strict=True)]
-    if not all(low <= n <= high for low, n, high in zip(least, wanted, most, strict=True)):
+    extra = tuple(n - low for n, low in zip(wanted, least, strict=True))
+    # What is not an int is the difference of a symbolic size and something else.
+    if not all(isinstance(n, int) and 0 <= n < s for n, s in zip(extra, stride, strict=True)):
+        most = tuple(n + s - 1 for n, s in zip(least, stride, strict=True))
         raise ValueError(
-            f"output_size must lie between {tuple(least)} and {tuple(most)} for x {x.shape}, "
+            f"output_size must lie between {tuple(least)} and {most} for x {x.shape}, "
             f"got {output_size!r}"
         )
-    return tuple(n - low for n, low in zip(wanted, least, strict=True))
+    return extra
+
+
+def _spatial_sizes(output_size, x):
+    """[*space], from that or from a whole shape [*space, c] or [b, *space, c]."""
+    axes = x.ndim - 2
+    if isinstance(output_size, Sequence) and axes < len(output_size) <= axes + 2:
+        output_size = output_size[-axes - 1 : -1]
+    symbols = {type(size) for size in x.shape} - {int}
+    if isinstance(output_size, Sequence) and symbols & set(map(type, output_size)):
+        return tuple(output_size)
+    return per_axis(output_size, "output_size", axes=axes, minimum=1)
 
 
 def check_bias(bias: jax.Array | None, x: jax.Array, features: int) -> None:

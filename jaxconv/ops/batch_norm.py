@@ -45,7 +45,8 @@ def batch_norm(
         after, of their own dtypes: as they were in evaluation, or where the mask keeps nothing.
 
     Raises:
-        ValueError: an empty batch in training, or a mask that is not [b].
+        ValueError: an empty batch in training, a mask that is not [b], or an x that is not floating
+            point or has other channels.
 
     Example:
         >>> import jax.numpy as jnp
@@ -56,6 +57,10 @@ def batch_norm(
 
     Source: Ioffe and Szegedy, "Batch normalization" (2015).
     """
+    if x.shape[-1:] != scale.shape:
+        raise ValueError(f"x must have {scale.shape[-1]} channels, as scale has, got x {x.shape}")
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ValueError(f"x must be floating point, got {x.dtype}; convert it")
     if not train:
         return scale_and_shift(x, mean, jax.lax.rsqrt(var + epsilon), scale, bias), mean, var
     if 0 in x.shape:
@@ -136,11 +141,11 @@ def _normalize(x, scale, bias, kept, epsilon):
 
 def _normalize_forward(x, scale, bias, kept, epsilon):
     y, mean, var, count = _normalize(x, scale, bias, kept, epsilon)
-    return (y, mean, var, count), (x, scale, kept, mean, var, count)
+    return (y, mean, var, count), (x, scale, bias, kept, mean, var, count)
 
 
 def _normalize_backward(epsilon, residuals, cotangents):
-    x, scale, kept, mean, var, count = residuals
+    x, scale, bias, kept, mean, var, count = residuals
     kept, factor = _examples(kept, x), jax.lax.rsqrt(var + epsilon)
     cotangent = cotangents[0].astype(wide(x.dtype))
 
@@ -148,15 +153,18 @@ def _normalize_backward(epsilon, residuals, cotangents):
         return (x.astype(wide(x.dtype)) - _channels(mean, x)) * _channels(factor, x)
 
     def of_bias_and_scale(cotangent, x):
-        # An output that nothing depends on adds nothing, even where a masked x is not finite.
-        return cotangent, jnp.where(cotangent == 0, 0, cotangent * normalized(x))
+        # An output that nothing depends on adds nothing, even where a masked x is not finite. All
+        # others keep their factor, a zero cotangent's too: second derivatives depend on it.
+        factor = normalized(x)
+        hidden = (cotangent == 0) & ~jnp.isfinite(factor)
+        return cotangent, cotangent * jnp.where(hidden, 0, factor)
 
     bias_gradient, scale_gradient = sums_over_pixels(of_bias_and_scale, cotangent, x)
     # What reaches x through the statistics, which masked examples do not enter.
     common = _channels(bias_gradient, x) + normalized(x) * _channels(scale_gradient, x)
     inner = cotangent - jnp.where(kept, common / jnp.maximum(count, 1), 0)
     x_gradient = (inner * _channels(factor * scale, x)).astype(x.dtype)
-    return x_gradient, scale_gradient, bias_gradient, None
+    return x_gradient, scale_gradient.astype(scale.dtype), bias_gradient.astype(bias.dtype), None
 
 
 normalize_batch = jax.custom_vjp(_normalize, nondiff_argnums=(4,))

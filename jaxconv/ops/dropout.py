@@ -6,7 +6,7 @@ from jaxtyping import Array, Float, Key, UInt32
 
 
 def dropout(
-    x: Float[Array, "*shape"], key: Key[Array, ""] | UInt32[Array, "..."], rate: float
+    x: Float[Array, "*shape"], key: Key[Array, ""] | UInt32[Array, " n"], rate: float
 ) -> Float[Array, "*shape"]:
     """x with each element zeroed with probability `rate`, and the rest scaled by 1/(1 - rate).
 
@@ -15,11 +15,11 @@ def dropout(
 
     Args:
         x: any shape, floating point.
-        key: a typed key of JAX, or uint32 words, at least two.
+        key: one typed key of JAX, or its uint32 words [n], at least two.
         rate: in [0, 1), resolved to 2**-32.
 
     Raises:
-        ValueError: a rate outside of [0, 1).
+        ValueError: a rate outside of [0, 1), several keys, or an x of whole numbers.
 
     Example:
         >>> y = dropout(jnp.ones((100, 100)), jax.random.key(0), 0.25)
@@ -31,7 +31,11 @@ def dropout(
     require_rate(rate)
     if rate == 0:
         return x
+    if not jnp.issubdtype(x.dtype, jnp.inexact):
+        raise ValueError(f"x must be floating point, got {x.dtype}; convert it")
     typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    if key.ndim != (0 if typed else 1):
+        raise ValueError(f"dropout takes one key, got {key.shape} of {key.dtype}; use jax.vmap")
     words = jax.random.key_data(key) if typed else key
     return _masked(x, words.ravel()[:2], rate)
 

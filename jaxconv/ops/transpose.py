@@ -4,12 +4,10 @@ from collections.abc import Sequence
 
 from jaxtyping import Array, Num
 
-from jaxconv.ops.apply import convolve_with_bias, with_bias
+from jaxconv.ops.apply import convolve_with_bias, unrounded, with_bias
 from jaxconv.ops.arguments import IntOrPair, check_bias, operands, transpose_window
 from jaxconv.ops.padding import Padding, check_mode, fold_border, padding_pairs
 from jaxconv.ops.window import adjoint_kernel
-from jaxconv.ops.xla.primitives import convolve
-from jaxconv.ops.xla.sums import wide
 
 
 def transpose_conv(
@@ -47,8 +45,8 @@ def transpose_conv(
             same output.
         dilation: pixels from tap to tap, at least 1, which leaves no gaps.
         groups: independent channel groups; divides c_in and c_out.
-        output_size: the spatial sizes of the output, instead of output_padding: at most
-            stride - 1 larger than without it.
+        output_size: the spatial sizes of the output, or its whole shape, instead of output_padding:
+            at most stride - 1 larger than without it.
         padding_mode: "zeros" crops; with "reflect", "replicate" and "circular" what is spread into
             the border is added to the pixels that `conv` with that mode reads there. Its limits
             hold for the output: padding below h' for "reflect", up to h' for "circular".
@@ -109,5 +107,4 @@ def _folded(x, kernel, window, pairs, mode):
         (low + crop_low, high + crop_high)
         for (low, high), (crop_low, crop_high) in zip(window.padding, pairs, strict=True)
     )
-    total = convolve(x, kernel, window._replace(padding=uncropped), wide(x.dtype))
-    return fold_border(total, pairs, mode)
+    return fold_border(unrounded(x, kernel, window._replace(padding=uncropped)), pairs, mode)

@@ -29,8 +29,8 @@ def require_as_before(run: run_dir.RunDir, made: Mapping[str, Any]) -> list[str]
 
     Args:
         made: what `environment.json` is to hold now. Looked at are "data" (its `name`, how many
-            examples `train` and `test` have, `labels_crc32`) and "settings". What a run of an
-            older version did not write down is not compared.
+            examples `train` and `test` have, `labels_crc32`, `images_crc32`, the `teacher`) and
+            "settings". What a run of an older version did not write down is not compared.
 
     Returns:
         A line for each difference that may change a result by rounding only.
@@ -54,9 +54,10 @@ def require_as_before(run: run_dir.RunDir, made: Mapping[str, Any]) -> list[str]
             continue
         was = printable(before[name], longest=200)
         if kind == "data":
+            field = "--config.distill.teacher" if what == "teacher" else "--config.data"
             raise run_dir.RunDirError(
                 f"workdir {run.path} was trained on other data: {what} was {was} and is {value} "
-                "now; set --config.data back to go on, or give a new --workdir"
+                f"now; set {field} back to go on, or give a new --workdir"
             )
         if what == "XLA_FLAGS":
             remarks.append(f"XLA_FLAGS was {was!r} and is {value!r} now: rounding may differ")

@@ -137,7 +137,8 @@ def muon(
         weight_decay, nesterov, decay_norm: as `sgd`; the decay is that of the other parameters.
 
     Source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024), with
-    Optax's Newton-Schulz iteration; Loshchilov and Hutter, "Decoupled weight decay" (2019).
+    Optax's Newton-Schulz iteration; Loshchilov and Hutter, "Decoupled weight decay" (2019). Differs
+    in training the first layer and the head, too, and in having no factor sqrt(max(1, out/in)).
     """
 
     def others(params: Any) -> Any:

@@ -51,7 +51,10 @@ def rehearse(
         rate = int(progress.tally.count) / seconds
         say(f"{steps} steps more: {seconds:.2f} s, {rate:.0f} images/s")
         if int(progress.tally.bad_step) >= 0:
-            raise Diverged("the loss is not finite after a few steps; lower --config.max_lr")
+            raise Diverged(
+                "the loss is not finite after a few steps; lower --config.max_lr (of Muon: "
+                "optimizer.muon_lr)"
+            )
     seconds, row = _timed(lambda: evaluate(progress.state))
     say(f"compiled, and evaluated {test_count} images: {seconds:.1f} s")
     seconds, size = _timed(lambda: _save_and_restore(progress, row["test_accuracy"], directory))

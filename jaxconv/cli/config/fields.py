@@ -137,6 +137,22 @@ def validate(config: Config) -> None:
             ) from error
 
 
+def check_together(config: Config) -> None:
+    """Refuses, by a `ConfigError`, a field of training that another field leaves without effect."""
+    given, mix = config.optimizer, config.mix
+    idle = [
+        ("optimizer.muon_decay", given.muon_decay, given.muon_lr is None, "optimizer.muon_lr"),
+        ("dropout_epochs", config.dropout_epochs, not config.dropout_rate, "dropout_rate"),
+        ("mix.epochs", mix.epochs, not max(mix.mixup, mix.cutmix), "mix.mixup or mix.cutmix"),
+    ]
+    for name, value, without, other in idle:
+        if value and without:
+            raise ConfigError(
+                f"config.{name}={shown(value)} has no effect without {other}: "
+                f"set --config.{other.replace(' or ', ' or --config.')}, or leave {name} out"
+            )
+
+
 def require_whole(config: Config, path: Path) -> None:
     """Refuses the config of the file at `path` by a `ConfigError` where it lacks fields."""
     lacking = sorted({*RULES, "augment.transforms"} - set(field_paths(config)))

@@ -1,7 +1,10 @@
 """The verb that makes a teacher's logits of trained networks."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jaxconv.cli.config.command_line import parse_whole_config
 from jaxconv.cli.config.error import ConfigError
@@ -11,6 +14,9 @@ from jaxconv.cli.verbs.trained import Trained, load_dataset, load_trained
 from jaxconv.data.dataset import Dataset
 from jaxconv.runs.devices import require_devices
 from jaxconv.text import printable
+
+if TYPE_CHECKING:
+    from jaxconv.cli.build.network import Network
 
 
 def distill_parser(verb: str, words: str) -> OneLineParser:
@@ -37,6 +43,7 @@ def distill(parser: OneLineParser, argv: Sequence[str]) -> None:
     if flags.out is None:
         raise ConfigError("--out: not given; name the file to write, as in --out t.safetensors")
     require_devices()
+    from jaxconv.augment.device import alternates
     from jaxconv.cli.build.data import with_statistics
     from jaxconv.cli.build.distillation import make_teacher
     from jaxconv.cli.build.network import build_network, check_network
@@ -47,8 +54,13 @@ def distill(parser: OneLineParser, argv: Sequence[str]) -> None:
     data = load_dataset(config)
     config = with_statistics(config, data)
     student = build_network(config, len(data.class_names))
+    if flags.views % 2 and config.augment.engine == "device" and alternates(student.pipeline):
+        raise ConfigError(
+            f"--views={flags.views}: AlternatingFlip mirrors every other view; of an odd number "
+            "the last and the first would show the same side; give an even one"
+        )
     for path, teacher in teachers.items():
-        _require_alike(path, teacher, data, student.pipeline)
+        _require_alike(path, teacher, data, student)
     networks = [(teacher.network, teacher.state) for teacher in teachers.values()]
     try:
         made = make_teacher(config, data, student, networks, views=flags.views)
@@ -58,8 +70,8 @@ def distill(parser: OneLineParser, argv: Sequence[str]) -> None:
     print(printable(flags.out))
 
 
-def _require_alike(path: Path, teacher: Trained, data: Dataset, pipeline: Sequence) -> None:
-    """Raises ConfigError where a teacher knows other classes, or sees other numbers."""
+def _require_alike(path: Path, teacher: Trained, data: Dataset, student: Network) -> None:
+    """Raises ConfigError where a teacher knows other classes, or sees other images."""
     if teacher.class_names != data.class_names:
         raise ConfigError(
             f"{path} was trained on {teacher.dataset}, and {data.name} has other classes; "
@@ -67,8 +79,13 @@ def _require_alike(path: Path, teacher: Trained, data: Dataset, pipeline: Sequen
         )
     normalized = [
         [step for step in steps if step.name == "Normalize"]
-        for steps in (teacher.network.pipeline, pipeline)
+        for steps in (teacher.network.pipeline, student.pipeline)
     ]
+    if teacher.network.image_shape != student.image_shape:
+        raise ConfigError(
+            f"{path} takes images of {teacher.network.image_shape}, and --config gives it "
+            f"{student.image_shape}; set --config.data.image_size, or take another teacher"
+        )
     if normalized[0] != normalized[1]:
         raise ConfigError(
             f"{path} was trained with another Normalize than that of --config: its images would "
