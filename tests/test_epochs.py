@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tiny import BATCH, STEPS, TRAIN, TinyRun
+from tiny import STEPS, TRAIN, TinyRun
 
 from jaxconv.training.epochs import (
     PADDING,
@@ -276,8 +276,7 @@ def test_a_host_epoch_that_is_left_leaves_no_thread():
     assert len(batches) == 1
 
 
-def test_engines_share_order_and_counts():
+def test_an_epoch_of_the_host_counts_each_image_once():
     _, tally = train(TinyRun("albumentations"), epochs=1)
     assert tally.count == TRAIN
     assert tally.bad_step == -1
-    assert steps_of(TRAIN, BATCH) == STEPS

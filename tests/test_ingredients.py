@@ -15,6 +15,7 @@ import optax
 import pytest
 
 from jaxconv.augment.device import make_device_augment
+from jaxconv.cli.build import step as step_builder
 from jaxconv.cli.build.network import build_network, build_pipeline, state_like
 from jaxconv.cli.build.step import build_optimizer, build_step, phase_of, phase_starts
 from jaxconv.cli.build.teacher import facts, with_teacher
@@ -214,6 +215,55 @@ def test_an_ingredient_has_an_effect_and_resumes_bit_for_bit(name, plain, tmp_pa
             run(*INGREDIENTS[name], directory=tmp_path / "broken", stop_after=visit)
     again, _ = run(*INGREDIENTS[name], directory=tmp_path / "broken")
     chex.assert_trees_all_equal(again, state)
+
+
+MUON = ("--config.optimizer.muon_lr=0.02",)
+
+
+@pytest.mark.parametrize(
+    ("base", "field"),
+    [
+        ((), "--config.max_lr=0.2"),
+        ((), "--config.weight_decay=0.3"),
+        ((), "--config.optimizer.momentum=0.5"),
+        ((), "--config.optimizer.warmup_share=0.6"),
+        ((), "--config.optimizer.nesterov=true"),
+        (("--config.weight_decay=0.3",), "--config.optimizer.decay_norm=false"),
+        (MUON, "--config.optimizer.muon_lr=0.04"),
+        (MUON, "--config.optimizer.muon_decay=0.5"),
+        ((*MUON, "--config.weight_decay=0.3"), "--config.optimizer.decay_norm=false"),
+    ],
+)
+def test_every_field_of_the_optimizer_reaches_it(base, field):
+    params = {"kernel": jnp.full((3, 3, 4, 5), 0.5), "bias": jnp.full(5, 0.5)}
+    gradients = jax.tree.map(
+        lambda array: jnp.cos(jnp.arange(array.size)).reshape(array.shape), params
+    )
+    found = []
+    for flags in (base, (*base, field)):
+        tx = build_optimizer(config_of(*SMALL, *flags), 10)
+        state = tx.init(params)
+        for _ in range(3):
+            updates, state = tx.update(gradients, state, params)
+        found.append(jax.tree.leaves(updates))
+    assert not all(map(np.array_equal, *found))
+
+
+def test_every_field_of_the_loss_reaches_it(monkeypatch):
+    given = {}
+    monkeypatch.setattr(step_builder, "make_objective", lambda **options: given.update(options))
+    smooth = ["--config.label_smoothing=0.2"]
+    taught = ["--config.distill.weight=0.3", "--config.distill.temperature=2"]
+    teacher = "--config.distill.teacher={teacher}"
+    for flags, expected in [
+        (smooth, (0.2, 0.0)),
+        ([*smooth, *taught], (0.2, 0.0)),
+        ([*taught, teacher], (0.0, 0.3)),
+    ]:
+        config = config_of(*SMALL, *FEW, *flags)
+        build_step(config, build_network(config, 10).model, None, None, phase_of(config, 0))
+        assert (given["label_smoothing"], given["teacher_weight"]) == expected
+    assert given["temperature"] == 2.0
 
 
 def test_an_average_changes_no_training_but_what_is_measured(plain, tmp_path):
