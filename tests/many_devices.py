@@ -1,4 +1,4 @@
-"""What test_parallel.py runs in processes of its own, since JAX counts its devices only once.
+"""What tests run in processes of their own, since JAX counts its devices only once.
 
     python tests/many_devices.py TASK [ARGUMENT ...]
 

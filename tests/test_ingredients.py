@@ -18,7 +18,7 @@ from jaxconv.augment.device import make_device_augment
 from jaxconv.cli.build import step as step_builder
 from jaxconv.cli.build.network import build_network, build_pipeline, state_like
 from jaxconv.cli.build.step import build_optimizer, build_step, phase_of, phase_starts
-from jaxconv.cli.build.teacher import facts, with_teacher
+from jaxconv.cli.build.teacher import view_facts, with_teacher
 from jaxconv.cli.build.training import build_fit, build_training
 from jaxconv.cli.config.command_line import parse_command_line
 from jaxconv.cli.verbs.train import train_parser
@@ -64,7 +64,7 @@ def teacher():
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = Path(folder) / "teacher.safetensors"
     logits = np.random.default_rng(0).normal(size=(3, TRAIN, 10)).astype(np.float16)
-    save_teacher(path, Teacher(logits, 5, facts(config_of(*SMALL, *FEW), data())))
+    save_teacher(path, Teacher(logits, 5, view_facts(config_of(*SMALL, *FEW), data())))
     return path
 
 

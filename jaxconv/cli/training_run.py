@@ -23,7 +23,7 @@ from jaxconv.memory import keep_freed_memory
 from jaxconv.runs import job, run_dir
 from jaxconv.runs.devices import describe_devices, is_first_process
 from jaxconv.runs.environment import environment
-from jaxconv.runs.facts import settings
+from jaxconv.runs.facts import PLACES, settings
 from jaxconv.runs.lock import sole_trainer
 from jaxconv.runs.resumption import of_all_visits, require_as_before
 from jaxconv.runs.signals import StopRequest
@@ -35,12 +35,10 @@ if TYPE_CHECKING:
 
 
 MAY_DIFFER = (  # from visit to visit, as no result depends on them
-    "data.dir",
-    "data.download",
+    *PLACES,
     "checkpoint.every_steps",
     "checkpoint.every_minutes",
     "shard_state",
-    "distill.teacher",  # the file's content is compared instead
 )
 
 

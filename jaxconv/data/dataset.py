@@ -1,6 +1,6 @@
 """What a data set is here: uint8 images and int32 labels in two splits, and where they came from.
 
-Any object of this shape can be trained on; `cifar10.py` and `shapes10.py` make two of them.
+Any object of this shape can be trained on; `cifar10.py`, `shapes10.py` and `folder.py` make them.
 """
 
 from __future__ import annotations

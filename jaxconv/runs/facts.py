@@ -21,7 +21,7 @@ PLACES = (
     "data.dir",
     "data.download",
     "distill.teacher",
-)  # of a config: these may differ from host to host
+)  # of a config: these may differ from host to host; what lies there is compared instead
 SETTINGS = (  # of JAX: each changes what a program computes
     "jax_enable_x64",
     "jax_default_prng_impl",

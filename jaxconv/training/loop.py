@@ -1,4 +1,4 @@
-"""Running many steps: `fit`; with `rehearsal.py` the only file with a clock."""
+"""Running many steps: `fit`, which also times each epoch."""
 
 import math
 import sys

@@ -1,7 +1,4 @@
-"""A dry run: all that training does, once and on little, to see that it works and how fast.
-
-Beside `loop.py` the only file with a clock.
-"""
+"""A dry run: all that training does, once and on little, to see that it works and how fast."""
 
 import collections
 import time

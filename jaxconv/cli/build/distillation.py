@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from jaxconv.cli.build.engine import build_engine
 from jaxconv.cli.build.network import Network
-from jaxconv.cli.build.teacher import facts
+from jaxconv.cli.build.teacher import view_facts
 from jaxconv.cli.config.types import Config
 from jaxconv.data.dataset import Dataset
 from jaxconv.data.teacher import Teacher
@@ -55,4 +55,4 @@ def make_teacher(
             found = np.asarray(mean_logits(states, engine.view(view, picked)))
             with np.errstate(over="ignore"):  # told by Teacher
                 logits[view, start : start + size] = found[: count - start]
-    return Teacher(logits, config.seed, facts(config, dataset))
+    return Teacher(logits, config.seed, view_facts(config, dataset))

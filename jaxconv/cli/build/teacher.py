@@ -48,7 +48,7 @@ def with_teacher(config: Config, dataset: Dataset) -> Dataset:
     teacher = teacher_file(config)
     if teacher is None:
         return dataset
-    now = facts(config, dataset)
+    now = view_facts(config, dataset)
     for name, value in now.items():
         before = teacher.facts.get(name)
         if before != value:
@@ -69,7 +69,7 @@ def _shown(value: Any) -> str:
     return printable(json.dumps(value), longest=200)
 
 
-def facts(config: Config, dataset: Dataset) -> dict[str, Any]:
+def view_facts(config: Config, dataset: Dataset) -> dict[str, Any]:
     """What the views of the training images follow from, but for the seed; flat, for JSON."""
     told: dict[str, Any] = fingerprint(dataset)
     data = {f"data.{name}": told[name] for name in ("name", "class_names", "train")}
