@@ -512,6 +512,26 @@ def test_dropout_keeps_bfloat16():
     assert drop(jnp.ones((4, 4), jnp.bfloat16), 0.1).dtype == jnp.bfloat16
 
 
+class Chain(nn.Module):
+    @nn.compact
+    def __call__(self, x, train):
+        return nn.Sequential([BatchNorm(train=train), nn.relu, Dropout(0.5, train=train)])(x)
+
+
+def test_layers_in_a_sequence_are_told_when_they_are_made():
+    x = jnp.asarray(RNG.normal(size=(16, 4, 4, 3)), jnp.float32)
+    variables = Chain().init(jax.random.key(0), x, False)
+    evaluated = Chain().apply(variables, x, False)
+    np.testing.assert_allclose(evaluated, nn.relu(x), atol=1e-4)
+    rngs = {"dropout": jax.random.key(1)}
+    trained, updated = Chain().apply(variables, x, True, rngs=rngs, mutable=["batch_stats"])
+    assert 0.6 < (trained == 0).mean() < 0.9
+    assert jax.tree.leaves(updated)[0].any()
+    for layer, given in ((BatchNorm(), {}), (Dropout(train=True), {"train": True})):
+        with pytest.raises(ValueError, match="[Pp]arameter"):
+            layer.init(jax.random.key(0), x, **given)
+
+
 class TwoDropouts(nn.Module):
     @nn.compact
     def __call__(self, x):

@@ -38,6 +38,7 @@ class BatchNorm(nn.Module):
     Attributes:
         momentum: the share of the old running statistics that stays; 0.9 is PyTorch's 0.1.
         epsilon: added to the variance.
+        train: as in the call; give it here or there.
 
     Example:
         >>> import jax, jax.numpy as jnp
@@ -50,10 +51,15 @@ class BatchNorm(nn.Module):
 
     momentum: float = 0.9
     epsilon: float = 1e-5
+    train: bool | None = None
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "b *space c"], *, train: bool, mask: Shaped[Array, " b"] | None = None
+        self,
+        x: Float[Array, "b *space c"],
+        *,
+        train: bool | None = None,
+        mask: Shaped[Array, " b"] | None = None,
     ) -> Float[Array, "b *space c"]:
         """Normalises x; the sums are in float32 at least, the output is of x's shape and dtype.
 
@@ -65,8 +71,10 @@ class BatchNorm(nn.Module):
                 anything.
 
         Raises:
-            ValueError: an empty batch in training, or a mask that is not [b].
+            ValueError: an empty batch in training, a mask that is not [b], an x that is not floating
+                point, or `train` not given or given twice.
         """
+        train = nn.merge_param("train", self.train, train)
         features = x.shape[-1:]
         scale = self.param("scale", nn.initializers.ones, features, jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, features, jnp.float32)
@@ -95,6 +103,7 @@ class Dropout(nn.Module):
 
     Attributes:
         rate: in [0, 1), resolved to 2**-32.
+        train: as in the call; give it here or there.
 
     Example:
         >>> import jax, jax.numpy as jnp
@@ -104,15 +113,19 @@ class Dropout(nn.Module):
     """
 
     rate: float = 0.1
+    train: bool | None = None
 
     @nn.compact
-    def __call__(self, x: Float[Array, "*shape"], *, train: bool) -> Float[Array, "*shape"]:
+    def __call__(
+        self, x: Float[Array, "*shape"], *, train: bool | None = None
+    ) -> Float[Array, "*shape"]:
         """x of any shape, with or (where `train` is False) without dropout.
 
         Raises:
-            ValueError: a rate outside of [0, 1).
+            ValueError: a rate outside of [0, 1), or `train` not given or given twice.
         """
         require_rate(self.rate)
+        train = nn.merge_param("train", self.train, train)
         if not train or self.rate == 0:
             return x
         return dropout(x, self.make_rng("dropout"), self.rate)
