@@ -187,7 +187,7 @@ def test_a_number_is_empty_until_it_is_made(written):
 
 def test_a_gif_moves_through_every_number_and_rests_before_and_behind_each_stage(tmp_path):
     shown = case("spatially_separable", size=3)
-    shots = film.film(shown, fps=4, scale=1)
+    shots = list(film.film(shown, fps=4, scale=1))
     assert len(shots) == sum(stage.y.size + 2 for stage in shown.stages)
     path = tmp_path / "new" / "film.gif"
     encoding.save_gif(shots, path)
@@ -353,7 +353,7 @@ def stand_in(folder, source):
 def test_an_mp4_gets_every_picture_for_its_time(tmp_path, monkeypatch):
     stand_in(tmp_path, "open(sys.argv[-1], 'wb').write(film)")
     monkeypatch.setenv("PATH", str(tmp_path))
-    shots = film.film(case("standard", size=3), scale=1)
+    shots = list(film.film(case("standard", size=3), scale=1))
     path = tmp_path / "film.mp4"
     encoding.save_mp4(shots, path)
     pictures = [shot.image.tobytes() for shot in shots]
@@ -375,7 +375,7 @@ def test_an_mp4_shows_as_many_steps_a_second_as_asked_for(
     film.save(case("pointwise", size=3), tmp_path / "film.mp4", fps=fps)
     command, size = (tmp_path / "film.mp4").read_text().rsplit(" ", 1)
     assert f"'-r', '{rate}', '-i', '-'" in command
-    shots = film.film(case("pointwise", size=3), fps=fps)
+    shots = list(film.film(case("pointwise", size=3), fps=fps))
     seen = [max(1, round(shot.seconds * float(rate))) for shot in shots]
     assert seen[2:4] == [pictures] * 2
     assert int(size) == sum(seen) * len(shots[0].image.tobytes())

@@ -528,7 +528,7 @@ def test_layers_in_a_sequence_are_told_when_they_are_made():
     assert 0.6 < (trained == 0).mean() < 0.9
     assert jax.tree.leaves(updated)[0].any()
     for layer, given in ((BatchNorm(), {}), (Dropout(train=True), {"train": True})):
-        with pytest.raises(ValueError, match="[Pp]arameter"):
+        with pytest.raises(ValueError, match=r"[Pp]arameter"):
             layer.init(jax.random.key(0), x, **given)
 
 

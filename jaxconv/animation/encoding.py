@@ -1,10 +1,13 @@
 """Pictures and films as files: PNG, GIF in one palette, MP4 by ffmpeg; whole or not at all."""
 
 import contextlib
+import itertools
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +18,8 @@ from jaxconv.files import replacing
 COLOURS, UNCHANGED = 48, 255  # of a GIF: how many, and the index that lets the old pixel show
 VIDEO_RATE = 10  # pictures a second in an MP4, about
 
-Shots = Sequence[tuple[Image.Image, float]]
-"""Pictures, RGB and of one size, and for how many seconds each is seen."""
+Shots = Iterable[tuple[Image.Image, float]]
+"""Pictures, RGB and of one size, and for how many seconds each is seen; maybe drawn on demand."""
 
 
 def save_png(image: Image.Image, path: Path) -> None:
@@ -27,11 +30,19 @@ def save_png(image: Image.Image, path: Path) -> None:
 
 def save_gif(shots: Shots, path: Path) -> None:
     """Writes a GIF that starts over for ever, one palette for all of it."""
-    first, *others = _changes(*_with_palette([image for image, _ in shots]))
+    durations = []
+
+    def images() -> Iterator[Image.Image]:
+        for image, seconds in shots:
+            durations.append(round(seconds * 1000))
+            yield image
+
+    pictures = _changes(*_with_palette(images()))
+    first = next(pictures)
     options = {
         "save_all": True,
-        "append_images": others,
-        "duration": [round(seconds * 1000) for _, seconds in shots],
+        "append_images": pictures,
+        "duration": durations,
         "loop": 0,
         "optimize": False,
         "transparency": UNCHANGED,
@@ -41,32 +52,39 @@ def save_gif(shots: Shots, path: Path) -> None:
         first.save(file, format="GIF", **options)
 
 
-def _with_palette(images: Sequence[Image.Image]) -> tuple[list[np.ndarray], np.ndarray]:
+def _with_palette(images: Iterable[Image.Image]) -> tuple[Iterator[np.ndarray], np.ndarray]:
     """`images` as uint8 [h, w] of places in a palette uint8 [COLOURS, 3].
 
     The palette holds the colours that cover most, exactly: Pillow's own would blend the pale ones,
-    and it is by them that maps are told apart.
+    and it is by them that maps are told apart. Until it is known the pictures are kept compressed:
+    those of a long film would fill the memory.
     """
-    packed = [
-        np.asarray(image, np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32) for image in images
-    ]
-    colours, areas = np.unique(np.concatenate([p.ravel()[::7] for p in packed]), return_counts=True)
-    palette = _unpack(colours[np.argsort(-areas, kind="stable")[:COLOURS]])
-    seen = np.zeros(1 << 24, bool)
-    for pixels in packed:
+    areas, seen, kept = Counter(), np.zeros(1 << 24, bool), []
+    for image in images:
+        pixels = np.asarray(image, np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+        kept.append((pixels.shape, zlib.compress(pixels.tobytes(), 1)))
         seen[pixels] = True
+        colours, counts = np.unique(pixels.ravel()[::7], return_counts=True)
+        areas.update(dict(zip(colours.tolist(), counts.tolist(), strict=True)))
+    widest = sorted(areas, key=lambda colour: (-areas[colour], colour))
+    palette = _unpack(np.array(widest[:COLOURS], np.uint32))
     used = np.flatnonzero(seen)
     apart = (_unpack(used)[:, None].astype(int) - palette[None].astype(int)) ** 2
     nearest = np.zeros(1 << 24, np.uint8)
     nearest[used] = apart.sum(axis=2).argmin(axis=1)
-    return [nearest[pixels] for pixels in packed], palette
+
+    def places() -> Iterator[np.ndarray]:
+        for shape, pixels in kept:
+            yield nearest[np.frombuffer(zlib.decompress(pixels), np.uint32).reshape(shape)]
+
+    return places(), palette
 
 
 def _unpack(packed: np.ndarray) -> np.ndarray:
     return np.stack([packed >> shift & 255 for shift in (16, 8, 0)], axis=-1).astype(np.uint8)
 
 
-def _changes(pictures: Sequence[np.ndarray], palette: np.ndarray) -> Iterator[Image.Image]:
+def _changes(pictures: Iterable[np.ndarray], palette: np.ndarray) -> Iterator[Image.Image]:
     """The first picture, then what changes, with holes elsewhere: less than half the bytes."""
     before = None
     for pixels in pictures:
@@ -89,14 +107,16 @@ def save_mp4(shots: Shots, path: Path, *, rate: float = VIDEO_RATE) -> None:
     program = shutil.which("ffmpeg")
     if program is None:
         raise OSError(f"{path}: ffmpeg is not on the PATH; install it, or name a file .gif")
-    width, height = shots[0][0].size
+    remaining = iter(shots)
+    first = next(remaining)
+    width, height = first[0].size
     pictures = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"]
     source = ["-r", f"{rate:g}", "-i", "-"]
     # Players want 4:2:0, and 4:2:0 wants even sizes.
     even = ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2:color=white", "-pix_fmt", "yuv420p"]
     command = [program, "-y", "-v", "error", *pictures, *source, *even, "-f", "mp4"]
     with replacing(path) as file:
-        code, complaint = _feed([*command, file.name], shots, rate)
+        code, complaint = _feed([*command, file.name], itertools.chain([first], remaining), rate)
         if code:
             words = complaint.decode(errors="replace").strip().splitlines() or ["no message"]
             raise OSError(f"{path}: ffmpeg failed with code {code}: {words[-1]}")

@@ -5,7 +5,7 @@
 writes it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,10 +51,11 @@ def save(case: Case, path: Path, *, fps: float = RATE) -> None:
             raise ValueError(f"{path}: expected a name that ends in .gif, .mp4 or .png")
 
 
-def film(case: Case, *, fps: float = RATE, scale: int = 2) -> list[Shot]:
+def film(case: Case, *, fps: float = RATE, scale: int = 2) -> Iterator[Shot]:
     """Draws `case` stage by stage, each from its empty output to the full one.
 
-    The first step of a stage stands a little longer, so that a reader can follow its products.
+    The first step of a stage stands a little longer, so that a reader can follow its products. A
+    picture is drawn when it is asked for, as all of them may fill the memory.
 
     Args:
         fps: steps per second.
@@ -71,16 +72,18 @@ def film(case: Case, *, fps: float = RATE, scale: int = 2) -> list[Shot]:
             f"the film would have {count} pictures, and nobody watches more than {LONGEST}; "
             "take a smaller size or fewer features"
         )
-    shots = []
-    for panel in (stages := panels(case)):
+    return _shots(panels(case), fps, scale)
+
+
+def _shots(stages: Sequence[Panel], fps: float, scale: int) -> Iterator[Shot]:
+    for panel in stages:
         empty = np.zeros(panel.stage.y.shape, bool)
-        shots.append(Shot(draw(panel, None, empty, scale=scale), OPENING))
+        yield Shot(draw(panel, None, empty, scale=scale), OPENING)
         for number, step in enumerate(_steps(panel)):
             seconds = 1 / fps if number else max(FIRST, 1 / fps)
-            shots.append(Shot(draw(panel, *step, scale=scale), seconds))
+            yield Shot(draw(panel, *step, scale=scale), seconds)
         seconds = ENDING if panel is stages[-1] else STAGE_END
-        shots.append(Shot(draw(panel, None, ~empty, scale=scale), seconds))
-    return shots
+        yield Shot(draw(panel, None, ~empty, scale=scale), seconds)
 
 
 def still(case: Case, *, scale: int = 2) -> Image.Image:

@@ -71,8 +71,8 @@ class BatchNorm(nn.Module):
                 anything.
 
         Raises:
-            ValueError: an empty batch in training, a mask that is not [b], an x that is not floating
-                point, or `train` not given or given twice.
+            ValueError: an empty batch in training, a mask that is not [b], an x of whole numbers,
+                or `train` not given or given twice.
         """
         train = nn.merge_param("train", self.train, train)
         features = x.shape[-1:]
