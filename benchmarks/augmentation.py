@@ -1,7 +1,7 @@
 """Whether the recipe's augmentations are drawn as albumentations 1.2.1 draws them.
 
     python -m benchmarks.augmentation draw ours.npz
-    python benchmarks/augmentation.py draw-1.2.1 ours.npz theirs.npz [--whole-shifts]
+    python benchmarks/augmentation.py draw-1.2.1 ours.npz theirs.npz
     python -m benchmarks.augmentation compare ours.npz theirs.npz
 
 The guide's recipe was run with albumentations 1.2.1, which needs another environment than this
@@ -14,9 +14,8 @@ tests (Bonferroni), and their means.
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -47,15 +46,12 @@ def draw_ours(out: Path) -> None:
     np.savez(out, images=images, **{name: each.astype(np.uint8) for name, each in drawn.items()})
 
 
-def draw_theirs(ours: Path, out: Path, whole_shifts: bool) -> None:
+def draw_theirs(ours: Path, out: Path) -> None:
     """Draws by albumentations 1.2.1, of the images in `ours`."""
     import albumentations as A
-    from albumentations.augmentations.geometric import functional
 
     if A.__version__ != "1.2.1":
         sys.exit(f"error: albumentations is {A.__version__} here, expected 1.2.1")
-    if whole_shifts:
-        functional.shift_scale_rotate = _with_whole_shifts(functional.shift_scale_rotate)
     transforms = [
         (A.RandomCrop, {"height": 32, "width": 32}, 0.2),
         (A.HorizontalFlip, {}, 0.5),
@@ -77,17 +73,6 @@ def draw_theirs(ours: Path, out: Path, whole_shifts: bool) -> None:
         for name, augment in pipelines.items()
     }
     np.savez(out, **drawn)
-
-
-def _with_whole_shifts(shift_scale_rotate: Callable[..., Any]) -> Callable[..., Any]:
-    """The same with shifts cut to whole pixels, as albumentations 2 does."""
-
-    def whole(image, angle, scale, dx, dy, *rest, **options):
-        height, width = image.shape[:2]
-        dx, dy = int(dx * width) / width, int(dy * height) / height
-        return shift_scale_rotate(image, angle, scale, dx, dy, *rest, **options)
-
-    return whole
 
 
 def quantities(drawn: np.ndarray, images: np.ndarray) -> Mapping[str, np.ndarray]:
@@ -124,19 +109,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("draw").add_argument("ours", type=Path)
-    old = verbs.add_parser("draw-1.2.1")
-    old.add_argument("ours", type=Path)
-    old.add_argument("theirs", type=Path)
-    old.add_argument("--whole-shifts", action="store_true", help="cut shifts to whole pixels")
-    pair = verbs.add_parser("compare")
-    pair.add_argument("ours", type=Path)
-    pair.add_argument("theirs", type=Path)
+    for name in ("draw-1.2.1", "compare"):
+        pair = verbs.add_parser(name)
+        pair.add_argument("ours", type=Path)
+        pair.add_argument("theirs", type=Path)
     options = parser.parse_args(argv)
     match options.verb:
         case "draw":
             draw_ours(options.ours)
         case "draw-1.2.1":
-            draw_theirs(options.ours, options.theirs, options.whole_shifts)
+            draw_theirs(options.ours, options.theirs)
         case "compare":
             compare(options.ours, options.theirs)
 
