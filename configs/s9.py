@@ -37,7 +37,7 @@ def get_config() -> ConfigDict:
     config.optimizer.nesterov = False  # whether a step looks ahead along the momentum
     config.optimizer.decay_norm = True  # whether all parameters decay, or only kernels
     config.optimizer.muon_lr = config_dict.placeholder(float)  # peak rate of Muon; None: SGD
-    config.optimizer.muon_decay = 0.0  # weight decay of its kernels, times the rate
+    config.optimizer.muon_decay = 0.0  # weight decay of Muon's kernels, times the rate
 
     config.mix = ConfigDict()  # of the images of a batch in pairs
     config.mix.mixup = 0.0  # alpha of mixup, the usual 0.2; 0 is never
@@ -45,7 +45,7 @@ def get_config() -> ConfigDict:
     config.mix.epochs = config_dict.placeholder(int)  # epochs with mixing; None: all
 
     config.distill = ConfigDict()  # to learn from a network, too
-    config.distill.teacher = config_dict.placeholder(str)  # its logits, a file of `jaxconv distill`
+    config.distill.teacher = config_dict.placeholder(str)  # teacher's logits (`jaxconv distill`)
     config.distill.weight = 0.7  # weight of the teacher in the loss; the labels have the rest
     config.distill.temperature = 5.0  # divides the logits of both before they are compared
 

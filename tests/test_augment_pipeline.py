@@ -131,7 +131,6 @@ def test_refusals_say_in_one_line_what_was_expected(spec, message):
 
 REFUSED_BY_ALBUMENTATIONS = [
     ([("AlternatingFlip", {})], "AlternatingFlip: albumentations has none; the device engine com"),
-    ([("ToFloat", {})], "ToFloat: test images are prepared by Normalize alone, so that they would"),
     ([("GausNoise", {})], "unknown transform of albumentations 'GausNoise'; did you mean 'Gauss"),
     ([("OneOf", {})], "unknown transform of albumentations 'OneOf'"),
     ([("GaussNoise", {"var_limit": 9})], "unknown argument of GaussNoise 'var_limit': expected"),

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import chex
@@ -299,6 +300,21 @@ try:
 except CheckpointError as error:
     sys.exit(f"error: {error}")
 """
+
+
+def test_a_coroutine_that_an_error_left_behind_is_told_outside_only():
+    async def metadata():
+        pass
+
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        with hushed():
+            metadata()
+        assert told == []
+        metadata()
+        assert [str(warning.message) for warning in told] == [
+            f"coroutine '{metadata.__qualname__}' was never awaited"
+        ]
 
 
 def run_python(program, place):

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
+from flax.errors import ScopeParamShapeError
 from variants import VARIANTS, difference, each_use, each_variant, make_layer
 
 from jaxconv import (
@@ -68,18 +69,36 @@ def test_a_tuple_of_sizes_tells_that_x_has_no_batch():
 
 
 @pytest.mark.parametrize("module", [variant.module for variant in VARIANTS])
-def test_weights_tell_that_x_has_no_batch(module):
-    """Under vmap, where each example comes without one, or called so."""
-    layer = module(8, stride=2) if module is not DepthwiseConv else module(stride=2)
+def test_an_int_never_mixes_the_examples_of_a_batch_of_signals(module):
+    """[b, w, c] could be an image without its batch, whose weights these are."""
+    layer = module(8) if module is not DepthwiseConv else module()
+    variables = layer.init(jax.random.key(0), jnp.ones((3, 7, 8, 4)))
+    with pytest.raises(ScopeParamShapeError):
+        layer.apply(variables, jnp.ones((7, 8, 4)))
+
+
+@pytest.mark.parametrize("module", [variant.module for variant in VARIANTS])
+def test_a_tuple_takes_examples_one_by_one(module):
+    tuples = {"axes": 2} if module is PointwiseConv else {"kernel_size": (3, 3)}
+    layer = module(stride=2, **tuples, **({} if module is DepthwiseConv else {"features": 8}))
     x = jax.random.normal(jax.random.key(1), (3, 7, 8, 4))
     variables = layer.init(jax.random.key(0), x)
     expected = layer.apply(variables, x)
-    np.testing.assert_allclose(
-        jax.vmap(lambda x: layer.apply(variables, x))(x), expected, rtol=1e-5, atol=1e-6
-    )
-    np.testing.assert_allclose(layer.apply(variables, x[1]), expected[1], rtol=1e-5, atol=1e-6)
-    with pytest.raises(ValueError, match=r"^x must be \[b, h, w, c\], with or without b, for a ke"):
-        layer.apply(variables, x[0, 0])
+    each = jax.vmap(lambda x: layer.apply(variables, x))(x)
+    np.testing.assert_allclose(each, expected, rtol=1e-5, atol=1e-6)
+
+
+class Scaled(Conv):
+    @nn.compact
+    def __call__(self, x):
+        gain = self.param("gain", nn.initializers.ones, (8, 8, 1))
+        return super().__call__(x * gain[None])
+
+
+def test_a_layer_may_have_other_parameters():
+    layer, x = Scaled(8, 3, padding=1), jnp.ones((2, 8, 8, 4))
+    y, variables = layer.init_with_output(jax.random.key(0), x)
+    np.testing.assert_array_equal(layer.apply(variables, x), y)
 
 
 def test_halves_have_one_rank_where_x_has_no_batch():

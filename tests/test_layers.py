@@ -165,8 +165,13 @@ def test_gradients_of_batch_norm_have_the_dtypes_of_what_they_are_of(of):
 @pytest.mark.parametrize("train", [True, False])
 def test_batch_norm_refuses_other_channels_and_whole_numbers(train):
     ones = [jnp.ones(3)] * 4
-    with pytest.raises(ValueError, match=r"^x must have 3 channels, as scale has, got x \(2, 1\)"):
+    with pytest.raises(ValueError, match=r"^scale must be \[c\] of x \(2, 1\), got shape \(3,\)$"):
         batch_norm(jnp.ones((2, 1)), *ones, train=train)
+    for number, name in enumerate(("scale", "bias", "mean", "var")):
+        for other in (jnp.ones(1), jnp.float32(1)):
+            given = [*ones[:number], other, *ones[number + 1 :]]
+            with pytest.raises(ValueError, match=rf"^{name} must be \[c\] of x \(2, 3\), got"):
+                batch_norm(jnp.ones((2, 3)), *given, train=train)
     with pytest.raises(ValueError, match=r"^x must be floating point, got uint8; convert it"):
         batch_norm(jnp.ones((2, 3), jnp.uint8), *ones, train=train)
 

@@ -203,7 +203,7 @@ def test_a_nan_ends_the_run_before_it_reaches_a_checkpoint(
     message = str(caught.value)
     kept = "checkpoint 3 is good" if epochs_before else "there is no checkpoint yet"
     assert (
-        f"; {kept}; lower --config.max_lr (of Muon: optimizer.muon_lr), in a new --workdir"
+        f"; {kept}; lower --config.max_lr (of Muon: --config.optimizer.muon_lr), in a new"
         in message
     )
     assert "is not finite, at a learning rate of about " in message

@@ -278,7 +278,7 @@ def test_muon_learns_at_its_own_rate_along_the_schedule():
     ],
 )
 def test_rates_of_other_optimizers_are_those_that_they_record(tx, expected):
-    params = {"momentum": np.ones(3, np.float32), "learning_rate": np.ones((2, 2), np.float32)}
+    params = {"momentum": np.ones(3, np.float32), "learning_rate": np.float32(7)}
     assert current_rates(tx.init(params)) == pytest.approx(expected)
 
 

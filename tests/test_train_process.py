@@ -276,9 +276,10 @@ def test_other_pixels_than_before_are_refused_and_nothing_is_written(
             ["dropout_rate=0", "dropout_epochs=2"],
             "config.dropout_epochs=2 has no effect without dr",
         ),
+        (["mix.epochs=2"], "without mix.mixup or mix.cutmix: set that, or --config.mix.epochs=No"),
         (
-            ["mix.epochs=2"],
-            "config.mix.epochs=2 has no effect without mix.mixup or mix.cutmix: set ",
+            ["augment.engine=albumentations", "augment.transforms=(('ToFloat',{}),)"],
+            "config.augment.transforms: ToFloat changes the scale of training images alone",
         ),
     ],
 )
@@ -287,6 +288,21 @@ def test_a_field_without_effect_is_refused(capsys, tmp_path, flags, message):
     given = [f"--config.{flag}" for flag in flags]
     code, line = outcome(capsys, *SMALL, *given, "--workdir", str(run))
     assert (code, message in line, run.exists()) == (2, True, False)
+
+
+def test_a_run_that_has_a_field_without_effect_goes_on(workdir, stopped_at_training):
+    """Versions before this one began such runs."""
+    file = workdir / "config.json"
+    config = json.loads(file.read_text())
+    config["mix"]["epochs"] = 2
+    file.write_text(json.dumps(config))
+    with pytest.raises(stopped_at_training):
+        cli.main(["train", *SMALL, "--config.mix.epochs=2", "--workdir", str(workdir)])
+
+
+def test_a_changed_field_is_told_before_the_data_that_follow_from_it(capsys, workdir):
+    code, line = outcome(capsys, *SMALL, "--config.data.train_limit=32", "--workdir", str(workdir))
+    assert (code, "belongs to another config: data.train_limit is 160 there" in line) == (1, True)
 
 
 @pytest.mark.parametrize(

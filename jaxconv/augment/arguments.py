@@ -229,6 +229,3 @@ TRANSFORMS["SubpixelAffine"] = TRANSFORMS["Affine"]
 
 DEVICE_ONLY: dict[str, dict[str, Argument]] = {"AlternatingFlip": {}}
 """Transforms that albumentations does not have, since they follow from the epoch."""
-
-RESCALING = ("ToFloat", "FromFloat")
-"""Transforms of albumentations that change what a number means, as Normalize alone may."""

@@ -7,7 +7,7 @@ and both engines run it: `host` with albumentations, `device` as one jitted func
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jaxconv.augment.arguments import DEVICE_ONLY, REQUIRED, RESCALING, TRANSFORMS, Argument
+from jaxconv.augment.arguments import DEVICE_ONLY, REQUIRED, TRANSFORMS, Argument
 from jaxconv.augment.transform import Transform, as_tuples, unknown
 
 
@@ -54,11 +54,6 @@ def _parse_transform(entry: Any, engine: str) -> Transform:
         return Transform(name, _check_arguments(name, arguments, DEVICE_ONLY[name]))
     if name in DEVICE_ONLY:
         raise ValueError(f"{name}: albumentations has none; the device engine computes it")
-    if name in RESCALING:
-        raise ValueError(
-            f"{name}: test images are prepared by Normalize alone, so that they would have another "
-            "scale; Normalize with mean=0.0 and std=1.0 gives numbers from 0 to 1"
-        )
     from jaxconv.augment.host import build_transform  # only here: it imports albumentations
 
     build_transform(Transform(name, arguments))

@@ -93,7 +93,8 @@ def train_in(
     from jaxconv.report.html import write_report
 
     keep_freed_memory()
-    check_together(config)
+    if not (workdir / "config.json").exists():
+        check_together(config)
     check_network(config)
     teacher_file(config)
     first = is_first_process()
@@ -108,8 +109,13 @@ def train_in(
         dataset = with_teacher(config, dataset)
         data = {**fingerprint(dataset), **describe(dataset)}
         made = environment(device) | {"settings": settings(), "data": data}
-        remarks = require_as_before(run, made)  # before anything is written
-        run_dir.claim(run, to_json_dict(config), may_differ=MAY_DIFFER, added=ADDED)
+        # All is compared before anything is written; the pipeline last, as it may hold statistics
+        # of the images.
+        as_json, options = to_json_dict(config), {"may_differ": MAY_DIFFER, "added": ADDED}
+        early = {**options, "may_differ": (*MAY_DIFFER, "augment.transforms")}
+        run_dir.require_config(run, as_json, **early)
+        remarks = require_as_before(run, made)
+        run_dir.claim(run, as_json, **options)
         for remark in remarks:
             say(printable(remark))
         run_dir.write_json(run.environment_json, of_all_visits(run, made))

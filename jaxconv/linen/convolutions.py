@@ -9,7 +9,7 @@ from dataclasses import field
 from flax import linen as nn
 from jaxtyping import Array, Num
 
-from jaxconv.linen.module import ConvModule
+from jaxconv.linen.module import ConvModule, sizes_for
 from jaxconv.ops.arguments import IntOrPair
 from jaxconv.ops.depthwise_separable import depthwise_conv
 from jaxconv.ops.padding import Padding
@@ -30,7 +30,7 @@ class Conv(ConvModule):
     @nn.compact
     def __call__(self, x: Num[Array, "*b_space c_in"]) -> Num[Array, "*b_space_out c_out"]:
         require_channels(x.shape[-1], self.features, self.groups)
-        size = self.sizes(self.kernel_size, x)
+        size = sizes_for(self.kernel_size, x)
         shape = (*size, x.shape[-1] // self.groups, self.features)
         options = {"dilation": self.dilation, "groups": self.groups}
         return self.convolve(conv, x, shape, self.features, **options)
@@ -48,7 +48,7 @@ class PointwiseConv(ConvModule):
     @nn.compact
     def __call__(self, x: Num[Array, "*b_space c_in"]) -> Num[Array, "*b_space_out c_out"]:
         require_channels(x.shape[-1], self.features)
-        size = self.sizes(1 if self.axes is None else (1,) * self.axes, x)
+        size = sizes_for(1 if self.axes is None else (1,) * self.axes, x)
         shape = (*size, x.shape[-1], self.features)
         return self.convolve(pointwise_conv, x, shape, self.features)
 
@@ -68,7 +68,7 @@ class DepthwiseConv(ConvModule):
     @nn.compact
     def __call__(self, x: Num[Array, "*b_space c_in"]) -> Num[Array, "*b_space_out c_out"]:
         features = depthwise_features(x.shape[-1], self.features, self.multiplier)
-        shape = (*self.sizes(self.kernel_size, x), 1, features)
+        shape = (*sizes_for(self.kernel_size, x), 1, features)
         return self.convolve(depthwise_conv, x, shape, features, dilation=self.dilation)
 
 
@@ -99,7 +99,7 @@ class DepthwiseSeparableConv(ConvModule):
         )
         pointwise = PointwiseConv(
             self.features,
-            axes=len(self.sizes(self.kernel_size, x)),
+            axes=len(sizes_for(self.kernel_size, x)),
             padding=self.pointwise_padding,
             name="pointwise",
             **self.half_options(),
@@ -130,7 +130,7 @@ class SpatiallySeparableConv(ConvModule):
     @nn.compact
     def __call__(self, x: Num[Array, "*b_space c_in"]) -> Num[Array, "*b_space_out c_out"]:
         mid_features = self.features if self.mid_features is None else self.mid_features
-        for factor in factors(self.sizes(self.kernel_size, x), self.stride, self.padding):
+        for factor in factors(sizes_for(self.kernel_size, x), self.stride, self.padding):
             x = Conv(
                 self.features if factor.name == "row" else mid_features,
                 **factor._asdict(),
@@ -165,7 +165,7 @@ class TransposeConv(ConvModule):
         self, x: Num[Array, "*b_space c_in"], output_size: Sequence[int] | None = None
     ) -> Num[Array, "*b_space_out c_out"]:
         require_channels(x.shape[-1], self.features, self.groups)
-        size = self.sizes(self.kernel_size, x)
+        size = sizes_for(self.kernel_size, x)
         shape = (*size, self.features // self.groups, x.shape[-1])
         options = {
             "output_padding": self.output_padding if output_size is None else 0,

@@ -66,20 +66,6 @@ class ConvModule(nn.Module, kw_only=True):
             **options,
         )
 
-    def sizes(self, kernel_size: IntOrPair, x: jax.Array) -> tuple[int, ...]:
-        """The kernel's size along each axis of space.
-
-        An int follows the kernels that there are, and when they are drawn the axes of
-        x [b, *space, c]: only a tuple can tell then that x has no batch.
-        """
-        stored = jax.tree.leaves(self.variables.get("params", {}))
-        ranks = [array.ndim for array in stored if array.ndim > 2]
-        if not ranks and not 3 <= x.ndim <= 5 and isinstance(kernel_size, int):
-            raise ValueError(
-                f"x must be [b, *space, c] with one to three axes of space, got shape {x.shape}"
-            )
-        return kernel_sizes(kernel_size, axes=(ranks or [x.ndim])[0] - 2)
-
     def half_options(self) -> dict[str, Any]:
         """What both halves of a separable convolution take over."""
         return {
@@ -88,3 +74,15 @@ class ConvModule(nn.Module, kw_only=True):
             "param_dtype": self.param_dtype,
             "kernel_init": self.kernel_init,
         }
+
+
+def sizes_for(kernel_size: IntOrPair, x: jax.Array) -> tuple[int, ...]:
+    """The kernel's size along each axis of space; an int follows the axes of x [b, *space, c].
+
+    Only a tuple can tell that x has no batch.
+    """
+    if not 3 <= x.ndim <= 5 and isinstance(kernel_size, int):
+        raise ValueError(
+            f"x must be [b, *space, c] with one to three axes of space, got shape {x.shape}"
+        )
+    return kernel_sizes(kernel_size, axes=x.ndim - 2)

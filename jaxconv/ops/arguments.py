@@ -170,7 +170,8 @@ def _spatial_sizes(output_size, x):
     if isinstance(output_size, Sequence) and axes < len(output_size) <= axes + 2:
         output_size = output_size[-axes - 1 : -1]
     symbols = {type(size) for size in x.shape} - {int}
-    if isinstance(output_size, Sequence) and symbols & set(map(type, output_size)):
+    whole = isinstance(output_size, Sequence) and len(output_size) == axes
+    if whole and symbols & set(map(type, output_size)):
         return tuple(output_size)
     return per_axis(output_size, "output_size", axes=axes, minimum=1)
 

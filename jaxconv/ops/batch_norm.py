@@ -45,8 +45,8 @@ def batch_norm(
         after, of their own dtypes: as they were in evaluation, or where the mask keeps nothing.
 
     Raises:
-        ValueError: an empty batch in training, a mask that is not [b], or an x that is not floating
-            point or has other channels.
+        ValueError: an empty batch in training, a mask that is not [b], an x of whole numbers, or
+            another array that is not [c].
 
     Example:
         >>> import jax.numpy as jnp
@@ -57,9 +57,11 @@ def batch_norm(
 
     Source: Ioffe and Szegedy, "Batch normalization" (2015).
     """
-    if x.shape[-1:] != scale.shape:
-        raise ValueError(f"x must have {scale.shape[-1]} channels, as scale has, got x {x.shape}")
-    if not jnp.issubdtype(x.dtype, jnp.floating):
+    of_channels = {"scale": scale, "bias": bias, "mean": mean, "var": var}
+    for name, array in of_channels.items():
+        if array.shape != x.shape[-1:]:
+            raise ValueError(f"{name} must be [c] of x {x.shape}, got shape {array.shape}")
+    if not jnp.issubdtype(x.dtype, jnp.inexact):
         raise ValueError(f"x must be floating point, got {x.dtype}; convert it")
     if not train:
         return scale_and_shift(x, mean, jax.lax.rsqrt(var + epsilon), scale, bias), mean, var

@@ -104,15 +104,25 @@ def claim(
     Raises:
         RunDirError: the directory belongs to another config, or holds results without a config.
     """
-    config = json.loads(_to_json(config))
-    known = run.config_json.is_file()
-    if known:
-        before = {**json.loads(_to_json(added)), **flatten(read_json(run.config_json))}
-        _require_same(run, before, flatten(config), set(may_differ))
-    else:
-        _require_unused(run)
-    write_json(run.config_json, config)
+    known = require_config(run, config, may_differ=may_differ, added=added)
+    write_json(run.config_json, json.loads(_to_json(config)))
     return known
+
+
+def require_config(
+    run: RunDir,
+    config: Mapping[str, Any],
+    *,
+    may_differ: Sequence[str] = (),
+    added: Mapping[str, Any] = NOTHING,
+) -> bool:
+    """What `claim` checks; nothing is written."""
+    if not run.config_json.is_file():
+        _require_unused(run)
+        return False
+    before = {**json.loads(_to_json(added)), **flatten(read_json(run.config_json))}
+    _require_same(run, before, flatten(json.loads(_to_json(config))), set(may_differ))
+    return True
 
 
 def append_metrics(run: RunDir, row: Mapping[str, Any]) -> None:

@@ -226,6 +226,6 @@ def _diverged(what: str, state: TrainState, checkpoints: Checkpoints) -> Diverge
     lr = current_rates(state.opt_state).get("lr")
     rate = "" if lr is None else f", at a learning rate of about {lr:.2g}"
     return Diverged(
-        f"{what} is not finite{rate}; {kept}; lower --config.max_lr (of Muon: optimizer.muon_lr), "
-        "in a new --workdir"
+        f"{what} is not finite{rate}; {kept}; lower --config.max_lr (of Muon: "
+        "--config.optimizer.muon_lr), in a new --workdir"
     )

@@ -187,12 +187,8 @@ def current_rates(opt_state: Any) -> dict[str, float]:
     `sgd` and `muon` record both; any other does if `optax.inject_hyperparams` made it.
     """
     found = {}
-    for name, hyperparameter in (("lr", "learning_rate"), ("momentum", "momentum")):
-        recorded = optax.tree_utils.tree_get_all_with_path(
-            opt_state,
-            hyperparameter,
-            filtering=lambda _, value: getattr(value, "shape", None) == (),
-        )
-        if recorded:
-            found[name] = float(recorded[0][1])
+    for _, recorded in optax.tree_utils.tree_get_all_with_path(opt_state, "hyperparams"):
+        for name, hyperparameter in (("lr", "learning_rate"), ("momentum", "momentum")):
+            if hyperparameter in recorded:
+                found.setdefault(name, float(recorded[hyperparameter]))
     return found

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ def hushed() -> Iterator[None]:
 
     Once one of TensorStore's reads or writes fails, the others find their event loop closed, and
     say so, each with a traceback, from threads of their own; Orbax does so of a save that the end
-    of the process overtakes. After a save that failed, and after Ctrl-C, it stays: more may come
+    of the process overtakes, and Python of a coroutine of Orbax's that an error kept from being
+    awaited. After a save that failed, and after Ctrl-C, it stays: more may come
     until the process ends.
     """
     before = sys.excepthook, sys.unraisablehook
@@ -32,11 +34,16 @@ def hushed() -> Iterator[None]:
         if str(unraisable.exc_value) != LATE:
             before[1](unraisable)
 
+    filters = warnings.catch_warnings()
+
     def restore() -> None:
+        filters.__exit__()
         sys.excepthook, sys.unraisablehook = before
         for logger in loggers:
             logger.removeFilter(_is_worth_telling)
 
+    filters.__enter__()
+    warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
     sys.excepthook, sys.unraisablehook = except_, unraisable_
     nested = _is_worth_telling in loggers[0].filters
     for logger in loggers:

@@ -50,7 +50,7 @@ def rehearse(
         if int(progress.tally.bad_step) >= 0:
             raise Diverged(
                 "the loss is not finite after a few steps; lower --config.max_lr (of Muon: "
-                "optimizer.muon_lr)"
+                "--config.optimizer.muon_lr)"
             )
     seconds, row = _timed(lambda: evaluate(progress.state))
     say(f"compiled, and evaluated {test_count} images: {seconds:.1f} s")

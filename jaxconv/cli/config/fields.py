@@ -138,19 +138,31 @@ def validate(config: Config) -> None:
 
 
 def check_together(config: Config) -> None:
-    """Refuses, by a `ConfigError`, a field of training that another field leaves without effect."""
+    """Refuses what no new run should have: fields without effect, test images of another scale.
+
+    Raises:
+        ConfigError: the fields do not go together; what may be set instead is named.
+    """
     given, mix = config.optimizer, config.mix
     idle = [
-        ("optimizer.muon_decay", given.muon_decay, given.muon_lr is None, "optimizer.muon_lr"),
-        ("dropout_epochs", config.dropout_epochs, not config.dropout_rate, "dropout_rate"),
-        ("mix.epochs", mix.epochs, not max(mix.mixup, mix.cutmix), "mix.mixup or mix.cutmix"),
+        ("optimizer.muon_decay", 0, given.muon_lr is None, "optimizer.muon_lr"),
+        ("dropout_epochs", None, not config.dropout_rate, "dropout_rate"),
+        ("mix.epochs", None, not max(mix.mixup, mix.cutmix), "mix.mixup or mix.cutmix"),
     ]
-    for name, value, without, other in idle:
+    for name, neutral, without, other in idle:
+        value = get_field(config, name)
         if value and without:
             raise ConfigError(
                 f"config.{name}={shown(value)} has no effect without {other}: "
-                f"set --config.{other.replace(' or ', ' or --config.')}, or leave {name} out"
+                f"set that, or --config.{name}={neutral}"
             )
+    scales = [name for name, _ in config.augment.transforms if name in ("ToFloat", "FromFloat")]
+    if scales[-1:] == ["ToFloat"]:
+        raise ConfigError(
+            "config.augment.transforms: ToFloat changes the scale of training images alone, since "
+            "test images get Normalize only; Normalize with mean=0.0, std=1.0 gives numbers from "
+            "0 to 1, and FromFloat after ToFloat restores the scale"
+        )
 
 
 def require_whole(config: Config, path: Path) -> None:

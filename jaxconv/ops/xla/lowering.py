@@ -41,11 +41,11 @@ class Lowering(NamedTuple):
 def forward(x: jax.Array, kernel: jax.Array, window: Window, dtype: jnp.dtype) -> jax.Array:
     """`definition(x, kernel, window, dtype)`, by the first row of `LOWERINGS` that applies."""
     result = choose(x.shape, kernel.shape, window).forward(x, kernel, window, dtype)
-    if x.dtype == jnp.bfloat16 and jax.default_backend() == "cpu":
-        # XLA of jax 0.12 would fuse several convolutions of bfloat16 into one call of its library
-        # for a CPU, which gave NaN.
-        result = lax.optimization_barrier(result)
-    return result
+    if x.dtype != jnp.bfloat16:
+        return result
+    # XLA of jax 0.12 would fuse several convolutions of bfloat16 into one call of its library for a
+    # CPU, which gave NaN.
+    return lax.platform_dependent(result, cpu=lax.optimization_barrier, default=lambda y: y)
 
 
 def kernel_gradient(
