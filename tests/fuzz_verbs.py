@@ -284,8 +284,8 @@ class TfdsDirectories:
 
 def cheap_networks(monkeypatch):
     """What takes long, and is no reading of files, is stood in for: steps, evaluation, drawing."""
+    from jaxconv.cli import terminal
     from jaxconv.cli.build import training as build
-    from jaxconv.cli.verbs import pictures
     from jaxconv.models import summary
 
     def evaluate(self, dataset, layout=None, *, flips=False):
@@ -310,7 +310,7 @@ def cheap_networks(monkeypatch):
         if random.random() < 0.1:
             picture(figure, out)
 
-    picture = pictures.save_picture
+    picture = terminal.save_picture
     monkeypatch.setattr(Network, "evaluate", evaluate)
     monkeypatch.setattr(Network, "predict", predict)
     monkeypatch.setattr(build, "build_training", build_training)

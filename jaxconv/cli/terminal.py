@@ -5,7 +5,8 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from typing import TextIO
+from pathlib import Path
+from typing import Any, TextIO
 
 from jaxconv.text import printable
 
@@ -76,3 +77,11 @@ def shows_colour(stream: TextIO) -> bool:
     """Whether `stream` is a terminal, and nobody asked for none by `NO_COLOR` (no-color.org)."""
     asked_for_none = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return stream.isatty() and not asked_for_none
+
+
+def save_picture(figure: Any, path: Path) -> None:
+    """Writes a matplotlib `figure` as PNG and prints where."""
+    from jaxconv.report.style import save
+
+    save(figure, path)
+    print(printable(path))

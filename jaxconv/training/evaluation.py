@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -50,16 +51,19 @@ def make_evaluate(
 
 
 def predict(
-    predict_step: Callable, state: TrainState, images: np.ndarray, *, batch_size: int
+    predict_step: Callable, variables: Any, images: np.ndarray, *, batch_size: int
 ) -> np.ndarray:
-    """Probabilities [n, k], float32, of images [n, h, w, c], n may be 0; one compilation."""
+    """What `predict_step(variables, images)` says of images [n, h, w, c], n may be 0: f32 [n, k].
+
+    Batch by batch, all of one size: there is one compilation.
+    """
     if len(images) == 0:
         one = jax.eval_shape(
-            predict_step, state, jax.ShapeDtypeStruct((1, *images.shape[1:]), images.dtype)
+            predict_step, variables, jax.ShapeDtypeStruct((1, *images.shape[1:]), images.dtype)
         )
         return np.zeros((0, one.shape[1]), np.float32)
     parts = []
     for start in range(0, len(images), batch_size):
         place = np.arange(start, start + batch_size) % len(images)
-        parts.append(np.asarray(predict_step(state, images[place])))
+        parts.append(np.asarray(predict_step(variables, images[place])))
     return np.concatenate(parts)[: len(images)]

@@ -34,15 +34,15 @@ def hushed() -> Iterator[None]:
         if str(unraisable.exc_value) != LATE:
             before[1](unraisable)
 
-    filters = warnings.catch_warnings()
+    filters = contextlib.ExitStack()
 
     def restore() -> None:
-        filters.__exit__()
+        filters.close()
         sys.excepthook, sys.unraisablehook = before
         for logger in loggers:
             logger.removeFilter(_is_worth_telling)
 
-    filters.__enter__()
+    filters.enter_context(warnings.catch_warnings())
     warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
     sys.excepthook, sys.unraisablehook = except_, unraisable_
     nested = _is_worth_telling in loggers[0].filters

@@ -65,8 +65,7 @@ class Network(NamedTuple):
         batch_size = min(max(len(images), 1), self.batch_size)
         logits = mirrored(infer) if flips else infer
         step = jax.jit(lambda folded, x: jax.nn.softmax(logits(folded, self.normalize(x))))
-        folded: Any = self.folded(state)
-        probabilities = predict(step, folded, images, batch_size=batch_size)
+        probabilities = predict(step, self.folded(state), images, batch_size=batch_size)
         require_finite(probabilities)
         return probabilities
 

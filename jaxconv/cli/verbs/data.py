@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from jaxconv.cli.config.command_line import parse_whole_config
 from jaxconv.cli.parsers import OneLineParser, add_out, config_parser
-from jaxconv.cli.verbs.pictures import save_picture
+from jaxconv.cli.terminal import save_picture
 from jaxconv.cli.verbs.trained import load_dataset
 from jaxconv.runs.devices import require_devices
 

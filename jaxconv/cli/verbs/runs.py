@@ -7,7 +7,7 @@ from jaxconv.cli.config.added import ADDED
 from jaxconv.cli.config.error import ConfigError
 from jaxconv.cli.flag_types import path_named
 from jaxconv.cli.parsers import OneLineParser, add_out, add_tta, network_parser, plain_parser
-from jaxconv.cli.verbs.pictures import save_picture
+from jaxconv.cli.terminal import save_picture
 from jaxconv.cli.verbs.trained import Trained, dataset_of, parse_trained
 from jaxconv.data.dataset import Dataset
 from jaxconv.runs import run_dir
