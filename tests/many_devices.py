@@ -23,6 +23,8 @@ from test_lowering import CASES, ROWS
 from tiny import TRAIN, TinyRun, examples, stop_after, timeless
 from variants import VARIANTS, difference
 
+from jaxconv import load_pretrained
+from jaxconv.models.inference import fold, infer
 from jaxconv.models.s9 import S9Net
 from jaxconv.ops.batch_norm import batch_norm
 from jaxconv.ops.standard import conv
@@ -246,6 +248,51 @@ def batch_norm_on_any_mesh():
     return errors
 
 
+def odd_meshes():
+    """The largest errors against one device where a mesh or a placement is an unusual one."""
+    rng = np.random.default_rng(0)
+    shapes = ((8, 6, 6, 4), (3, 3, 4, 8), (8,))
+    x, kernel, bias = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
+    channels = np.ones(4, np.float32)
+
+    def passes(x, kernel, bias):
+        def loss(*given):
+            return jnp.sin(conv(*given[:2], bias=given[2])).sum()
+
+        return conv(x, kernel), jax.grad(loss, (0, 1, 2))(x, kernel, bias)
+
+    def norm(x, *given, train):
+        return batch_norm(x, *given, train=train)[0]
+
+    errors, expected = {}, passes(x, kernel, bias)
+    # XLA of jax 0.10 ends the process at such a name, whatever the operation.
+    names = ("β",) if jax.__version_info__ >= (0, 12) else ()
+    for name in (*names, "GSPMD"):
+        mesh = jax.make_mesh((4,), (name,), axis_types=(AxisType.Auto,))
+        jax.config.update("jax_use_shardy_partitioner", name != "GSPMD")
+        placed = jax.device_put(x, NamedSharding(mesh, P(name)))
+        errors[name] = worst(jax.jit(passes)(placed, kernel, bias), expected)
+    jax.config.update("jax_use_shardy_partitioner", True)
+    mesh = jax.make_mesh((4,), ("rows",), axis_types=(AxisType.Explicit,))
+    with jax.set_mesh(mesh):
+        split = jax.device_put((x, bias, channels), NamedSharding(mesh, P("rows")))
+        kernel = jax.device_put(kernel, NamedSharding(mesh, P()))
+        errors["bias"] = worst(passes(split[0], kernel, split[1]), expected)
+        tall = np.tile(x[:2], (1, 4, 1, 1))
+        tall = jax.device_put(tall, NamedSharding(mesh, P(None, "rows")))
+        for train in (True, False):
+            for images in (split[0], tall):
+                given = norm(images, *[split[2]] * 4, train=train)
+                plain = norm(np.asarray(images), *[channels] * 4, train=train)
+                errors[f"norm {train} {images.shape}"] = worst(given, plain)
+        images = rng.normal(size=(68, 32, 32, 3)).astype(np.float32)
+        folded = fold(load_pretrained()[0])
+        placed = jax.device_put(images, NamedSharding(mesh, P("rows")))
+        given = jax.jit(infer)(jax.device_put(folded, NamedSharding(mesh, P())), placed)
+    errors["infer"] = worst(given, infer(folded, images))
+    return errors
+
+
 def batch_norm_passes(x, scale, mask):
     def loss(x, scale):
         zero, one = 0 * scale, 0 * scale + 1
@@ -340,6 +387,7 @@ TASKS = (
     placements,
     step_traffic,
     batch_norm_on_any_mesh,
+    odd_meshes,
 )
 
 if __name__ == "__main__":

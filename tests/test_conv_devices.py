@@ -17,6 +17,12 @@ def test_any_placement_gives_what_one_device_gives():
     assert {what: error for what, error in errors.items() if not error < 1e-5} == {}
 
 
+def test_unusual_meshes_and_placements_give_what_one_device_gives():
+    errors = on_virtual_devices("odd_meshes", count=4)
+    assert len(errors) >= 7
+    assert {what: error for what, error in errors.items() if not error < 1e-5} == {}
+
+
 @pytest.mark.slow
 def test_any_placement_in_many_cases():
     errors = on_virtual_devices("placements", 9)

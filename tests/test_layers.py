@@ -131,6 +131,27 @@ def test_batch_norm_has_second_derivatives(of):
         np.testing.assert_allclose(mine, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("garbage", [np.nan, np.inf, 3e38])
+def test_second_derivatives_know_nothing_of_what_is_masked(garbage):
+    mask, weights = jnp.array([1, 1, 1, 0]), jnp.cos(jnp.arange(4 * 4 * 4 * 5.0))
+    x = jnp.asarray(RNG.normal(1, 2, (4, 4, 4, 5)), jnp.float32)
+
+    def penalty(x, scale, bias):
+        def loss(*given):
+            y = batch_norm(*given, jnp.zeros(5), jnp.ones(5), train=True, mask=mask)[0]
+            kept = jnp.where(mask[:, None, None, None] > 0, y, 0)
+            return jnp.vdot(weights, jnp.sin(kept))
+
+        return sum(jnp.sum(jnp.sin(each)) for each in jax.grad(loss, (0, 1, 2))(x, scale, bias))
+
+    given = (jnp.ones(5), jnp.zeros(5))
+    expected = jax.grad(penalty, (0, 1, 2))(x, *given)
+    found = jax.grad(penalty, (0, 1, 2))(x.at[3].set(garbage), *given)
+    assert all(np.isfinite(each).all() for each in found)
+    kept = [(of_x[:3], *others) for of_x, *others in (found, expected)]
+    chex.assert_trees_all_close(*kept, rtol=1e-4, atol=1e-4)
+
+
 def test_second_derivatives_of_batch_norm_hold_where_a_cotangent_is_zero():
     """As with a scale that begins at zero, or at the minimum of a sum of squares."""
     x, weights = (jnp.asarray(RNG.normal(1, 2, (8, 3, 4, 5)), jnp.float32) for _ in range(2))
@@ -165,15 +186,17 @@ def test_gradients_of_batch_norm_have_the_dtypes_of_what_they_are_of(of):
 @pytest.mark.parametrize("train", [True, False])
 def test_batch_norm_refuses_other_channels_and_whole_numbers(train):
     ones = [jnp.ones(3)] * 4
-    with pytest.raises(ValueError, match=r"^scale must be \[c\] of x \(2, 1\), got shape \(3,\)$"):
+    with pytest.raises(ValueError, match=r"^scale must be \[c\] of x .*, got \(3,\) and \(2, 1\)$"):
         batch_norm(jnp.ones((2, 1)), *ones, train=train)
     for number, name in enumerate(("scale", "bias", "mean", "var")):
         for other in (jnp.ones(1), jnp.float32(1)):
             given = [*ones[:number], other, *ones[number + 1 :]]
-            with pytest.raises(ValueError, match=rf"^{name} must be \[c\] of x \(2, 3\), got"):
+            with pytest.raises(ValueError, match=rf"^{name} must be \[c\] of x .* and \(2, 3\)$"):
                 batch_norm(jnp.ones((2, 3)), *given, train=train)
     with pytest.raises(ValueError, match=r"^x must be floating point, got uint8; convert it"):
         batch_norm(jnp.ones((2, 3), jnp.uint8), *ones, train=train)
+    with pytest.raises(ValueError, match=r"^scale must be \[c\] of x"):
+        batch_norm(jnp.ones(3), *ones, train=train)
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
@@ -509,8 +532,22 @@ def test_dropout_takes_one_key_and_no_whole_numbers():
     for several in (keys, jax.random.key_data(keys)):
         with pytest.raises(ValueError, match=r"^dropout takes one key, got \(4.*; use jax.vmap"):
             dropout(jnp.ones(3), several, 0.5)
+    for words in (jnp.array([7, 99]), jnp.array([5], jnp.uint32)):
+        with pytest.raises(ValueError, match=r"^the key must be of jax.random, or at least two ui"):
+            dropout(jnp.ones(3), words, 0.5)
     with pytest.raises(ValueError, match=r"^x must be floating point, got int32; convert it"):
         dropout(jnp.arange(3), keys[0], 0.5)
+
+
+def test_dropout_of_symbolic_sizes_is_that_of_the_sizes():
+    x, key = jnp.ones((3, 4, 5)), jax.random.key(0)
+    shape = jax.export.symbolic_shape("b, h, w")
+
+    def half(x):
+        return dropout(x, key, np.float32(0.5))
+
+    exported = jax.export.export(jax.jit(half))(jax.ShapeDtypeStruct(shape, x.dtype))
+    np.testing.assert_array_equal(exported.call(x), half(x))
 
 
 def test_dropout_keeps_bfloat16():

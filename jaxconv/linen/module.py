@@ -1,6 +1,7 @@
 """What the Flax Linen convolutions share: options, parameters, and the call of a function."""
 
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any
 
 import jax
@@ -81,7 +82,7 @@ def sizes_for(kernel_size: IntOrPair, x: jax.Array) -> tuple[int, ...]:
 
     Only a tuple can tell that x has no batch.
     """
-    if not 3 <= x.ndim <= 5 and isinstance(kernel_size, int):
+    if not 3 <= x.ndim <= 5 and isinstance(kernel_size, Integral):
         raise ValueError(
             f"x must be [b, *space, c] with one to three axes of space, got shape {x.shape}"
         )

@@ -28,6 +28,7 @@ from jaxconv.models.s9 import S9Net
 from jaxconv.ops.padding import fold_border, pad_border
 from jaxconv.ops.window import Window, adjoint_kernel
 from jaxconv.ops.xla.primitives import convolve
+from jaxconv.ops.xla.types import spec_of
 
 IMAGES_A_PIECE, PIECES_AT_ONCE = 32, 2
 Values = jax.Array | np.ndarray  # NumPy's while `fold` works, unless it is traced
@@ -245,7 +246,8 @@ def _in_pieces(function: Callable[[jax.Array], jax.Array], images: jax.Array) ->
     and keeps one core busy with a single small convolution; a loop does so again and again.
     """
     batch = images.shape[0]
-    if not isinstance(batch, int) or batch <= IMAGES_A_PIECE or jax.default_backend() != "cpu":
+    small = not isinstance(batch, int) or batch <= IMAGES_A_PIECE
+    if small or jax.default_backend() != "cpu" or any(spec_of(images) or ()):
         return function(images)
     at_once = min(PIECES_AT_ONCE, -(-batch // IMAGES_A_PIECE))
     turns = -(-batch // (IMAGES_A_PIECE * at_once))

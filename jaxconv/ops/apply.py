@@ -5,6 +5,7 @@ from jaxtyping import Array, Num
 from jaxconv.ops.window import Window
 from jaxconv.ops.xla.primitives import convolve
 from jaxconv.ops.xla.sums import wide
+from jaxconv.ops.xla.types import whole
 
 
 def convolve_with_bias(
@@ -30,5 +31,5 @@ def with_bias(
     total: Num[Array, "b *space c_out"], bias: Num[Array, " c_out"]
 ) -> Num[Array, "b *space c_out"]:
     """A sum [b, *space, o] and `bias` [o], rounded once, to the dtype of the bias."""
-    row = bias.astype(total.dtype).reshape((1,) * (total.ndim - 1) + bias.shape)
+    row = whole(bias).astype(total.dtype).reshape((1,) * (total.ndim - 1) + bias.shape)
     return (total + row).astype(bias.dtype)

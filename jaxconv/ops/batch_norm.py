@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Shaped
 
 from jaxconv.ops.xla.sums import sum_over_pixels, sums_over_pixels, wide
-from jaxconv.ops.xla.types import vary_alike
+from jaxconv.ops.xla.types import by_batch, vary_alike, whole
 
 
 def batch_norm(
@@ -35,8 +35,8 @@ def batch_norm(
         scale, bias: [c].
         mean, var: [c], the running statistics.
         train: normalise by the batch, and update the running statistics.
-        mask: [b], true (or 1) for examples that count in the statistics; all do if None. Even
-            NaN and inf in the others affect only their own outputs.
+        mask: [b], true (or 1) for examples that count in the statistics; all do if None. The
+            others may hold anything; NaN and inf in them count as 0.
         momentum: the share of the old running statistics that stays; 0.9 is PyTorch's 0.1.
         epsilon: added to the variance.
 
@@ -45,8 +45,8 @@ def batch_norm(
         after, of their own dtypes: as they were in evaluation, or where the mask keeps nothing.
 
     Raises:
-        ValueError: an empty batch in training, a mask that is not [b], an x of whole numbers, or
-            another array that is not [c].
+        ValueError: an empty batch in training, a mask that is not [b], an x that is not floating
+            point, or another array that is not [c].
 
     Example:
         >>> import jax.numpy as jnp
@@ -57,19 +57,27 @@ def batch_norm(
 
     Source: Ioffe and Szegedy, "Batch normalization" (2015).
     """
+    x, scale, bias, mean, var = map(jnp.asarray, (x, scale, bias, mean, var))
     of_channels = {"scale": scale, "bias": bias, "mean": mean, "var": var}
     for name, array in of_channels.items():
-        if array.shape != x.shape[-1:]:
-            raise ValueError(f"{name} must be [c] of x {x.shape}, got shape {array.shape}")
-    if not jnp.issubdtype(x.dtype, jnp.inexact):
+        if x.ndim < 2 or array.shape != x.shape[-1:]:
+            raise ValueError(
+                f"{name} must be [c] of x [b, *space, c], got {array.shape} and {x.shape}"
+            )
+    if not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(f"x must be floating point, got {x.dtype}; convert it")
+    x, scale, bias, mean, var = by_batch(x), *map(whole, (scale, bias, mean, var))
     if not train:
         return scale_and_shift(x, mean, jax.lax.rsqrt(var + epsilon), scale, bias), mean, var
     if 0 in x.shape:
         raise ValueError(f"a batch to take statistics of must not be empty, got x {x.shape}")
     if mask is not None and mask.shape != x.shape[:1]:
         raise ValueError(f"mask must be [b], one entry an example of x {x.shape}, got {mask.shape}")
-    kept = jnp.ones(x.shape[:1], bool) if mask is None else mask.astype(bool)
+    if mask is None:
+        kept = jnp.ones(x.shape[:1], bool)
+    else:  # what is not finite there would reach second derivatives, times zero
+        kept = mask.astype(bool)
+        x = jnp.where(_examples(kept, x) | jnp.isfinite(x), x, jnp.zeros((), x.dtype))
     given = vary_alike(x, scale, bias, kept)  # so that shard_map adds up the gradients of its parts
     y, batch_mean, batch_var, count = normalize_batch(*given, epsilon)
     share = jnp.where(count > 0, 1 - momentum, 0)
@@ -155,11 +163,7 @@ def _normalize_backward(epsilon, residuals, cotangents):
         return (x.astype(wide(x.dtype)) - _channels(mean, x)) * _channels(factor, x)
 
     def of_bias_and_scale(cotangent, x):
-        # An output that nothing depends on adds nothing, even where a masked x is not finite. All
-        # others keep their factor, a zero cotangent's too: second derivatives depend on it.
-        factor = normalized(x)
-        hidden = (cotangent == 0) & ~jnp.isfinite(factor)
-        return cotangent, cotangent * jnp.where(hidden, 0, factor)
+        return cotangent, cotangent * normalized(x)
 
     bias_gradient, scale_gradient = sums_over_pixels(of_bias_and_scale, cotangent, x)
     # What reaches x through the statistics, which masked examples do not enter.

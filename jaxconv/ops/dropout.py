@@ -29,11 +29,17 @@ def dropout(
     Source: Srivastava et al., "Dropout" (2014); element-wise, as torch.nn.Dropout.
     """
     require_rate(rate)
+    rate = float(rate)
     if rate == 0:
         return x
     if not jnp.issubdtype(x.dtype, jnp.inexact):
         raise ValueError(f"x must be floating point, got {x.dtype}; convert it")
     typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    if not typed and (key.dtype != jnp.uint32 or key.size < 2):
+        raise ValueError(
+            f"the key must be of jax.random, or at least two uint32 words, got {key.shape} of "
+            f"{key.dtype}"
+        )
     if key.ndim != (0 if typed else 1):
         raise ValueError(f"dropout takes one key, got {key.shape} of {key.dtype}; use jax.vmap")
     words = jax.random.key_data(key) if typed else key
@@ -73,10 +79,16 @@ def hash_bits(shape: tuple[int, ...], words: UInt32[Array, " 2"]) -> UInt32[Arra
     counter = jnp.full(shape, words[0])
     stride = 1
     for axis in reversed(range(len(shape))):
-        places = jnp.arange(shape[axis], dtype=jnp.uint32) * jnp.uint32(stride % 2**32)
+        # An int would not wrap by itself, and a symbol has no remainder.
+        step = jnp.uint32(stride % 2**32) if isinstance(stride, int) else _wrapped(stride)
+        places = jnp.arange(shape[axis], dtype=jnp.uint32) * step
         counter += jax.lax.broadcast_in_dim(places, shape, (axis,))
         stride *= shape[axis]
     return _mix(_mix(counter) ^ words[1])
+
+
+def _wrapped(size):
+    return jnp.asarray(size).astype(jnp.uint32)
 
 
 def _mix(bits):

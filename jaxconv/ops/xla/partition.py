@@ -145,10 +145,13 @@ def _letters(rank):
 def _mesh(mesh, arguments):
     """The mesh of the program, or one of its devices where it is not known, as in a shard_map over
     some of the axes: there everything is gathered.
+
+    Its axes get names of our own, since XLA ends the process at some that Python allows.
     """
     if not mesh.empty:
-        return mesh
-    devices = sorted(arguments[0].sharding.device_set, key=lambda device: device.id)
+        return Mesh(mesh.devices, tuple(f"axis{number}" for number in range(mesh.devices.ndim)))
+    known = next(array.sharding for array in arguments if array.sharding is not None)
+    devices = sorted(known.device_set, key=lambda device: device.id)
     return Mesh(np.array(devices), UNKNOWN)
 
 
@@ -161,7 +164,8 @@ def _axes(mesh, array, axis, *, apart_from=()):
 
     Found by trying them: which device holds what is all that there is to be known of a sharding.
     """
-    if mesh.axis_names == UNKNOWN or array.sharding.is_fully_replicated:
+    known = array.sharding is not None  # the older partitioner asks before it has decided
+    if mesh.axis_names == UNKNOWN or not known or array.sharding.is_fully_replicated:
         return ()
     free = [name for name in mesh.axis_names if mesh.shape[name] > 1 and name not in apart_from]
     held = _held(array.sharding, array.shape, axis)
