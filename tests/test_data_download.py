@@ -117,7 +117,7 @@ def test_a_host_that_cannot_begin_midway_starts_anew(tmp_path):
 def test_two_that_fetch_at_once_fetch_once(tmp_path, capsys):
     """The second waits for the first, and finds what that has fetched."""
     with _Host(CONTENT, plan=((100_000, True), (None, True))) as host, ThreadPoolExecutor() as pool:
-        paths = list(pool.map(lambda _: fetch(host.file, tmp_path, pause_s=0.2), range(2)))
+        paths = list(pool.map(lambda _: fetch(host.file, tmp_path, pause_s=1), range(2)))
     assert paths == [tmp_path / "cifar-10-binary.tar.gz"] * 2
     assert paths[0].read_bytes() == CONTENT
     assert host.requests == [None, "bytes=100000-"]
