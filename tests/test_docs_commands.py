@@ -139,14 +139,16 @@ def environment(folder: Path) -> dict[str, str]:
     return kept | paths | {"JAX_PLATFORMS": "cpu"}
 
 
-def process(folder: Path, command: str, *more: str) -> subprocess.CompletedProcess:
-    """The command as a real process of this Python."""
+def process(
+    folder: Path, command: str, *more: str, caches: Path | None = None
+) -> subprocess.CompletedProcess:
+    """The command as a real process of this Python; its caches are in the folder, or another."""
     arguments = shlex.split(command)[1:]
     if "jaxconv" in shlex.split(command)[0]:
         arguments = ["-m", "jaxconv", *words(command)]
     done = subprocess.run(
         [sys.executable, *arguments, *more],
-        cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=600,
+        cwd=folder, env=environment(caches or folder), capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done
@@ -202,9 +204,9 @@ def test_what_is_installed_exists():
 
 
 @pytest.mark.parametrize("command", of_kind("tests"))
-def test_a_test_command_finds_tests(command):
+def test_a_test_command_finds_tests(command, tmp_path):
     files = [] if "tests/" in command else ["tests/test_objective.py"]
-    done = process(ROOT, command, "-n0", "-q", "--collect-only", *files)
+    done = process(ROOT, command, "-n0", "-q", "--collect-only", *files, caches=tmp_path)
     assert re.search(r"tests/test_\w+\.py::", done.stdout)
 
 
@@ -215,8 +217,8 @@ def test_a_process_of_several_has_the_flags_that_are_written(command):
 
 
 @pytest.mark.parametrize("command", of_kind("benchmark"))
-def test_a_benchmark_says_what_it_takes(command):
-    assert "--pairs" in process(ROOT, command).stdout
+def test_a_benchmark_says_what_it_takes(command, tmp_path):
+    assert "--pairs" in process(ROOT, command, caches=tmp_path).stdout
 
 
 def test_the_window_that_would_open_is_a_verb():

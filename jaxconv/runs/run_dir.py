@@ -105,7 +105,7 @@ def claim(
         RunDirError: the directory belongs to another config, or holds results without a config.
     """
     known = require_config(run, config, may_differ=may_differ, added=added)
-    write_json(run.config_json, json.loads(_to_json(config)))
+    write_json(run.config_json, config)
     return known
 
 
