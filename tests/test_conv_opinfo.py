@@ -1,16 +1,19 @@
 """PyTorch's own samples of its six convolutions, as they stand: stored results, refusals."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from forced_row import force
 from torch_results.drawn import draw
 from variants import difference
 
 from jaxconv import conv, transpose_conv
+from jaxconv.ops.xla import lowering
 
 pytestmark = pytest.mark.usefixtures("no_case_is_small")
 
@@ -95,6 +98,21 @@ def value_and_gradients(case, arrays, cotangent):
     return [y, *(g.conj() for g in pullback(cotangent.conj()))]
 
 
+def inputs(number):
+    """The arrays and the cotangent of a case."""
+    dtype = CASES[number]["dtype"]
+    arrays = arrays_of(CASES[number], f"opinfo {number}", dtype)
+    return arrays, numbers(f"opinfo {number} cotangent", SHAPES[number], dtype)
+
+
+def require_expected(number, found):
+    dtype = CASES[number]["dtype"]
+    for array, expected in zip(found, EXPECTED[number], strict=True):
+        assert array.dtype == dtype
+        for part in (np.real, np.imag) if dtype == "complex64" else (np.real,):
+            assert difference(part(array), part(expected)) <= TOLERANCE, CASES[number]
+
+
 @pytest.mark.parametrize("function", sorted({case["function"] for case in CASES}))
 @pytest.mark.parametrize("dtype", ["float32", "complex64", "int64"])
 def test_samples_written_as_they_stand_equal_pytorch(function, dtype, record_property):
@@ -105,23 +123,39 @@ def test_samples_written_as_they_stand_equal_pytorch(function, dtype, record_pro
     ]
     assert len(chosen) >= 10
 
-    def run(arrays, cotangents):
-        return [
-            value_and_gradients(CASES[number], *given)
-            for number, *given in zip(chosen, arrays, cotangents, strict=True)
-        ]
+    def run(given):
+        pairs = zip(chosen, given, strict=True)
+        return [value_and_gradients(CASES[number], *each) for number, each in pairs]
 
     with jax.enable_x64(dtype == "int64"):
-        arrays = [arrays_of(CASES[number], f"opinfo {number}", dtype) for number in chosen]
-        cotangents = [numbers(f"opinfo {n} cotangent", SHAPES[n], dtype) for n in chosen]
-        given = jax.jit(run)(arrays, cotangents)
-    for number, found in zip(chosen, given, strict=True):
-        for array, expected in zip(found, EXPECTED[number], strict=True):
-            assert array.dtype == dtype
-            for part in (np.real, np.imag) if dtype == "complex64" else (np.real,):
-                assert difference(part(array), part(expected)) <= TOLERANCE, CASES[number]
+        found = jax.jit(run)([inputs(number) for number in chosen])
+    for number, arrays in zip(chosen, found, strict=True):
+        require_expected(number, arrays)
     record_property("PyTorch's OpInfo samples: values", len(chosen))
-    record_property("PyTorch's OpInfo samples: gradients", sum(len(e) - 1 for e in given))
+    record_property("PyTorch's OpInfo samples: gradients", sum(len(e) - 1 for e in found))
+
+
+WITHOUT_SAMPLES = ("pointwise", "lengthened", "widened")  # forced on the grid of configurations
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", [row.name for row in lowering.LOWERINGS if row.name not in WITHOUT_SAMPLES]
+)
+def test_every_lowering_forced_equals_pytorch(name, monkeypatch, record_property):
+    taken = force(monkeypatch, name)
+    cases = 0
+    for number, case in enumerate(CASES):
+        if case["dtype"] != "float32":
+            continue
+        taken.clear()
+        given = inputs(number)
+        compiled = jax.jit(partial(value_and_gradients, case)).lower(*given)
+        if any(taken):
+            cases += 1
+            require_expected(number, compiled.compile()(*given))
+    assert cases >= 3
+    record_property(f"PyTorch's OpInfo samples, forced {name}: cases", cases)
 
 
 @pytest.mark.parametrize("number", range(len(REFUSED)))
