@@ -73,11 +73,7 @@ def batch_norm(
         raise ValueError(f"a batch to take statistics of must not be empty, got x {x.shape}")
     if mask is not None and mask.shape != x.shape[:1]:
         raise ValueError(f"mask must be [b], one entry an example of x {x.shape}, got {mask.shape}")
-    if mask is None:
-        kept = jnp.ones(x.shape[:1], bool)
-    else:  # what is not finite there would reach second derivatives, times zero
-        kept = mask.astype(bool)
-        x = jnp.where(_examples(kept, x) | jnp.isfinite(x), x, jnp.zeros((), x.dtype))
+    kept = jnp.ones(x.shape[:1], bool) if mask is None else mask.astype(bool)
     given = vary_alike(x, scale, bias, kept)  # so that shard_map adds up the gradients of its parts
     y, batch_mean, batch_var, count = normalize_batch(*given, epsilon)
     share = jnp.where(count > 0, 1 - momentum, 0)
@@ -138,6 +134,11 @@ def batch_statistics(
     return pivot + offset, jnp.maximum(square - offset * offset, 0), count
 
 
+def _cleaned(x, kept):
+    """x without what is not finite in masked examples, which would reach gradients times zero."""
+    return jnp.where(kept | (jnp.abs(x) <= jnp.finfo(x.dtype).max), x, jnp.zeros((), x.dtype))
+
+
 def _normalize(x, scale, bias, kept, epsilon):
     """x [b, *space, c] normalised by its own statistics, then scaled and shifted by [c].
 
@@ -146,6 +147,7 @@ def _normalize(x, scale, bias, kept, epsilon):
     The gradient keeps x alone: XLA would otherwise store the centred x as well.
     """
     mean, var, count = batch_statistics(x, kept)
+    x = _cleaned(x, _examples(kept, x))
     return scale_and_shift(x, mean, jax.lax.rsqrt(var + epsilon), scale, bias), mean, var, count
 
 
@@ -157,6 +159,7 @@ def _normalize_forward(x, scale, bias, kept, epsilon):
 def _normalize_backward(epsilon, residuals, cotangents):
     x, scale, bias, kept, mean, var, count = residuals
     kept, factor = _examples(kept, x), jax.lax.rsqrt(var + epsilon)
+    x = _cleaned(x, kept)
     cotangent = cotangents[0].astype(wide(x.dtype))
 
     def normalized(x):
