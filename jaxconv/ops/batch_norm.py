@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Shaped
 
-from jaxconv.ops.xla.sums import sum_over_pixels, sums_over_pixels, wide
+from jaxconv.ops.xla.sums import sums_over_pixels, wide
 from jaxconv.ops.xla.types import by_batch, vary_alike, whole
 
 
@@ -125,7 +125,7 @@ def batch_statistics(
         return examples * prod(x.shape[1:-1])
 
     rows = x[:, ::8] if x.ndim > 2 else x
-    total = sum_over_pixels(lambda x, each: jnp.where(each, x.astype(dtype), 0), rows, each)
+    (total,) = sums_over_pixels(lambda x, each: [jnp.where(each, x.astype(dtype), 0)], rows, each)
     pivot = total / jnp.maximum(count_of(rows), 1)
     count = count_of(x)
     offset, square = (

@@ -13,10 +13,12 @@ from jax import lax
 from jaxconv.ops.window import Window, output_space
 from jaxconv.ops.xla.pointwise import pad_space
 from jaxconv.ops.xla.rewrites import Case
-from jaxconv.ops.xla.sums import sum_over_pixels, wide
+from jaxconv.ops.xla.stored import stored
+from jaxconv.ops.xla.sums import sums_over_pixels, wide
 
 MOST_TAPS, MOST_TAPS_ON_CPU = 64, 256  # each is written out in the program
-MOST_SUMS = 9  # of taps that the gradient writes out, in pieces; more are done row by row
+MOST_SUMS = 9  # of taps that the gradient writes out; more are done row by row
+SUMS_AT_ONCE = 3  # in one loop, which LLVM does not vectorise if it is long
 
 
 def is_depthwise(case: Case) -> bool:
@@ -31,7 +33,8 @@ def _padded(x: jax.Array, window: Window) -> jax.Array:
         (low, high, dilation - 1)
         for (low, high), dilation in zip(window.padding, window.input_dilation, strict=True)
     ]
-    return pad_space(x, config)
+    # Stored: a tap that reads no padding would otherwise read, and compute, x before it was padded.
+    return stored(pad_space(x, config))
 
 
 def _taps(
@@ -86,11 +89,13 @@ def _sums(
     padded: jax.Array, cotangent: jax.Array, window: Window, taps: tuple[int, ...]
 ) -> jax.Array:
     """[taps, c], each the sum over b and space of what the tap reads times the cotangent."""
-    parts = _taps(padded, window, taps, cotangent.shape[1:-1])
-    return jnp.stack([_inner(part, cotangent) for part in parts])
+    dtype = wide(padded.dtype)
 
+    def products(cotangent, *parts):
+        return [part.astype(dtype) * cotangent.astype(dtype) for part in parts]
 
-def _inner(x: jax.Array, y: jax.Array) -> jax.Array:
-    """Sum over b and space of x * y, [c]."""
-    dtype = wide(x.dtype)
-    return sum_over_pixels(lambda x, y: x.astype(dtype) * y.astype(dtype), x, y)
+    parts = list(_taps(padded, window, taps, cotangent.shape[1:-1]))
+    groups = [parts[start : start + SUMS_AT_ONCE] for start in range(0, len(parts), SUMS_AT_ONCE)]
+    return jnp.stack(
+        [each for some in groups for each in sums_over_pixels(products, cotangent, *some)]
+    )

@@ -6,6 +6,7 @@ from jax import lax
 
 from jaxconv.ops.window import Window
 from jaxconv.ops.xla.rewrites import Case
+from jaxconv.ops.xla.stored import stored
 from jaxconv.ops.xla.sums import contract_pixels, wide
 
 
@@ -24,7 +25,7 @@ def is_pointwise(case: Case) -> bool:
 def pointwise(x: jax.Array, kernel: jax.Array, window: Window, dtype: jnp.dtype) -> jax.Array:
     crops, pads = _crops_and_pads(window)
     product = lax.dot_general(
-        pad_space(x, crops),
+        stored(pad_space(x, crops)),
         kernel.reshape(kernel.shape[-2:]),
         (((x.ndim - 1,), (0,)), ((), ())),
         preferred_element_type=wide(x.dtype),
@@ -35,7 +36,7 @@ def pointwise(x: jax.Array, kernel: jax.Array, window: Window, dtype: jnp.dtype)
 def pointwise_kernel_gradient(x, cotangent, window, kernel_shape):
     crops, pads = _crops_and_pads(window)
     unpads = [(-low, -high, 0) for low, high, _ in pads]
-    x, cotangent = pad_space(x, crops), pad_space(cotangent, unpads)
+    x, cotangent = stored(pad_space(x, crops)), stored(pad_space(cotangent, unpads))
     return contract_pixels(x, cotangent).astype(x.dtype).reshape(kernel_shape)
 
 

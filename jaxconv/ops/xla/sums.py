@@ -10,8 +10,8 @@ from jax import lax
 
 from jaxconv.ops.xla.types import vary_alike
 
-PIECES = 16  # of a batch, or of its images, that are added up in one loop
-PIECES_FOR_MANY = 8  # where the loop computes several sums
+PIECES = 16  # of a batch, in a contraction
+FOLDS = 8  # of a batch, or of its images, in a sum
 
 
 def wide(dtype: jnp.dtype) -> jnp.dtype:
@@ -40,63 +40,28 @@ def contract_pixels(x: jax.Array, y: jax.Array) -> jax.Array:
     return products.sum(axis=0)
 
 
-def sum_over_pixels(term: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:
-    """The sum over b and space of `term(*arrays)`, elementwise: [c].
-
-    On a CPU the batch, and of a small one the first axis of space, is folded into few pieces first:
-    XLA fuses that with the term into one fast loop, where a reduction of its own is a slow one, or
-    waits for the term to be stored. A product with ones, which is not fused, then adds up what was
-    folded; adding all pixels so would round more.
-
-    Args:
-        term: of the arrays, or of the same piece of each of them.
-        arrays: [b, *space, c], with b in common; the first axis of space may be 1.
-    """
-    batch, flat = arrays[0].shape[0], arrays[0].ndim == 2  # without space
-    rows = 1 if flat else max(array.shape[1] for array in arrays)
-    if _stays_whole(batch, rows):
-        result = term(*arrays)
-        return jnp.sum(result, axis=tuple(range(result.ndim - 1)))
-    examples = _parts(batch, pieces_of(batch, PIECES))
-    strips = _parts(rows, pieces_of(rows, PIECES // len(examples)))
-    # Written out: XLA would not fuse a reduction over pieces.
-    terms = [
-        term(*(array[part] if flat else _taken(array, part, strip) for array in arrays))
-        for part in examples
-        for strip in strips
-    ]
-    return _sum_of_lines(sum(terms[1:], terms[0]))
-
-
-def _parts(size: int, pieces: int) -> list[slice]:
-    length = size // pieces
-    return [slice(start, start + length) for start in range(0, size, max(length, 1))] or [slice(0)]
-
-
-def _taken(array: jax.Array, part: slice, strip: slice) -> jax.Array:
-    """Some rows of some examples; of one row for all, that."""
-    return array[part] if array.shape[1] == 1 else array[part, strip]
-
-
 def sums_over_pixels(
     terms: Callable[..., Sequence[jax.Array]], *arrays: jax.Array
 ) -> list[jax.Array]:
     """The sums over b and space of each of `terms(*arrays)`, elementwise and alike in shape: [c].
 
-    As `sum_over_pixels`, but one loop computes all of them, in less time than one alone. The terms
-    are to be short: LLVM does not vectorise a long loop, which then takes several times as long.
+    On a CPU the batch, and of a small one the first axis of space, is folded into few pieces first,
+    in one loop with the terms: XLA does a reduction of its own slowly, or stores its terms before.
+    A product with ones, which is not fused, then adds up what was folded; adding all pixels so
+    would round more. Several short sums take less time than one; LLVM does not vectorise a long
+    loop, which then takes several times as long.
 
     Args:
         terms: of the arrays with two axes more, [piece, b, piece, *space, c], or as they are.
-        arrays: as those of `sum_over_pixels`.
+        arrays: [b, *space, c], with b in common; the first axis of space may be 1.
     """
     batch, flat = arrays[0].shape[0], arrays[0].ndim == 2  # without space
     rows = 1 if flat else max(array.shape[1] for array in arrays)
     if _stays_whole(batch, rows):
         results = terms(*arrays)
         return [jnp.sum(each, axis=tuple(range(each.ndim - 1))) for each in results]
-    examples = pieces_of(batch, PIECES_FOR_MANY)
-    strips = pieces_of(rows, PIECES_FOR_MANY // examples)
+    examples = pieces_of(batch, FOLDS)
+    strips = pieces_of(rows, FOLDS // examples)
 
     def split(array):
         space = [1] if flat else array.shape[1:-1]
