@@ -45,7 +45,7 @@ def draw(rng):
     groups, per_group, more = (
         rng.choice([1, 1, 2, 3]),
         rng.choice([1, 2, 3]),
-        rng.choice([1, 2, 18]),
+        rng.choice([1, 2, 26]),
     )
     axes = rng.choice([1, 2, 2, 2, 3])
     taps = rng.choice([(1, 1, 1), (2, 2, 2), (3, 3, 3), (1, 3, 2), (3, 2, 1), (5, 3, 1)])[:axes]
@@ -99,6 +99,11 @@ def dangerous(case):
 
 
 CASES = applicable(count=5)
+CASES["ragged"] += [
+    ((3, 6, 5, channels), (3, 2, channels, 40), Window(stride, ((1, 1), (0, 1)), (1, 1), (1, 1), 1))
+    for channels in (3, 32)
+    for stride in ((1, 1), (2, 1))
+]
 
 
 def test_every_row_has_cases():
@@ -131,8 +136,10 @@ S9_LAYERS = {  # x [h, w, c], kernel, padding, options
     "block2 depthwise": ((32, 32, 32), (3, 3, 1, 32), SAME, {"groups": 32}),
     "block2 pointwise": ((32, 32, 32), (1, 1, 32, 32), SAME, {}),
     "block3": ((34, 34, 32), (3, 3, 32, 32), SAME, SHRINK),
+    "block4": ((16, 16, 32), (3, 3, 32, 40), SAME, {}),
     "block5": ((16, 16, 40), (3, 3, 40, 40), SAME, {}),
     "block6": ((16, 16, 40), (3, 3, 40, 40), SAME, SHRINK),
+    "block7": ((7, 7, 40), (3, 3, 40, 40), SAME, {}),
     "block9": ((7, 7, 40), (3, 3, 40, 40), SAME, SHRINK),
     "block11": ((3, 3, 64), (3, 3, 64, 64), SAME, {}),
 }

@@ -19,6 +19,7 @@ LEAST_MULTIPLY_ADDS = 2**15  # with fewer, arranging costs more than it saves
 PIXELS_A_PIECE = 4096
 MOST_PIECES = 32
 MOST_TAPS_OF_A_VOLUME = 64
+MOST_OVERHANG = 0.3  # of a map, which a faster kernel computes besides
 
 
 def is_on_cpu(case: Case) -> bool:
@@ -55,6 +56,22 @@ def is_stretched_volume_on_cpu(case: Case) -> bool:
     return is_volume_on_cpu(case) and is_stretched_on_cpu(case) and fits
 
 
+def is_slow(channels: int, features: int, jax_version: tuple[int, ...]) -> bool:
+    """Whether XLA's library for a CPU convolves to so many features at about half of its speed.
+
+    It takes 64 or 32 of them at once, and what is left less well. Measured on AVX-512.
+    """
+    in_all = 24 < features < 32 or 48 < features < 64
+    return in_all or (32 < features <= 48 and channels < 128 and jax_version >= (0, 12))
+
+
+def is_slow_on_cpu(case: Case) -> bool:
+    """Two axes of space, one group, any padding and dilation: what that library takes."""
+    window, (channels, features) = case.window, case.kernel_shape[-2:]
+    plain = window.groups == 1 and window.axes == 2 and not window.is_stretched
+    return is_on_cpu(case) and plain and is_slow(channels, features, case.jax_version)
+
+
 def scattered(x: jax.Array, kernel: jax.Array, window: Window, dtype: jnp.dtype) -> jax.Array:
     """x times each tap, put where the tap reads it: no zero of the stretched image is multiplied.
 
@@ -85,6 +102,21 @@ def widened(x: jax.Array, kernel: jax.Array, window: Window, dtype: jnp.dtype) -
     x = lax.pad(x, zero, [(0, 0, 0)] * (x.ndim - 1) + [one_more])
     kernel = lax.pad(kernel, zero, [(0, 0, 0)] * (kernel.ndim - 2) + [one_more, (0, 0, 0)])
     return definition(x, kernel, window, dtype)
+
+
+def overhanging(x: jax.Array, kernel: jax.Array, window: Window, dtype: jnp.dtype) -> jax.Array:
+    """With outputs beyond the end, cut off: where they are more than pixels, XLA takes Eigen."""
+    space = x.shape[1:-1]
+    sizes = output_space(window, space, kernel.shape[:-2])
+    more = [pixels + 1 - size for pixels, size in zip(space, sizes, strict=True)]
+    axis = min(range(window.axes), key=lambda axis: more[axis] / sizes[axis])
+    if min(more) <= 0 or more[axis] > MOST_OVERHANG * sizes[axis]:
+        return definition(x, kernel, window, dtype)
+    low, high = window.padding[axis]
+    padding = list(window.padding)
+    padding[axis] = low, high + more[axis] * window.stride[axis]
+    longer = definition(x, kernel, window._replace(padding=tuple(padding)), dtype)
+    return lax.slice_in_dim(longer, 0, sizes[axis], axis=1 + axis)
 
 
 def canonical_kernel_gradient(x, cotangent, window, kernel_shape):
