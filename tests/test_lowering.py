@@ -102,7 +102,7 @@ CASES = applicable(count=5)
 CASES["ragged"] += [
     ((3, 6, 5, channels), (3, 2, channels, 40), Window(stride, ((1, 1), (0, 1)), (1, 1), (1, 1), 1))
     for channels in (3, 32)
-    for stride in ((1, 1), (2, 1))
+    for stride in ((1, 1), (2, 1), (2, 2))
 ]
 
 

@@ -105,13 +105,21 @@ def widened(x: jax.Array, kernel: jax.Array, window: Window, dtype: jnp.dtype) -
 
 
 def overhanging(x: jax.Array, kernel: jax.Array, window: Window, dtype: jnp.dtype) -> jax.Array:
-    """With outputs beyond the end, cut off: where they are more than pixels, XLA takes Eigen."""
+    """With outputs beyond the end, cut off: where they are more than pixels, XLA takes Eigen.
+
+    Where that would be too many, with features of zeros, up to a number that XLA's library likes.
+    """
     space = x.shape[1:-1]
     sizes = output_space(window, space, kernel.shape[:-2])
     more = [pixels + 1 - size for pixels, size in zip(space, sizes, strict=True)]
     axis = min(range(window.axes), key=lambda axis: more[axis] / sizes[axis])
     if min(more) <= 0 or more[axis] > MOST_OVERHANG * sizes[axis]:
-        return definition(x, kernel, window, dtype)
+        features = kernel.shape[-1]
+        config = [(0, 0, 0)] * (kernel.ndim - 1) + [
+            (0, -features % (32 if features < 32 else 64), 0)
+        ]
+        kernel = lax.pad(kernel, jnp.zeros((), kernel.dtype), config)
+        return definition(x, kernel, window, dtype)[..., :features]
     low, high = window.padding[axis]
     padding = list(window.padding)
     padding[axis] = low, high + more[axis] * window.stride[axis]
