@@ -130,6 +130,17 @@ def test_row_equals_loops(name):
         np.testing.assert_allclose(np.vdot(gradient, other), left, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize(("dtype", "columns"), [("float32", 8), ("bfloat16", 8), ("float64", 7)])
+def test_a_column_more_is_asked_for_where_eigen_computes_it(dtype, columns):
+    window = Window((1, 1), ((0, 0), (1, 1)), (1, 1), (1, 1), 1)
+    with jax.enable_x64(True):
+        x, kernel = jnp.ones((2, 9, 7, 3), dtype), jnp.ones((3, 3, 3, 40), dtype)
+        lowered = jax.jit(lambda *given: ROWS["ragged"].forward(*given, window, dtype)).lower(
+            x, kernel
+        )
+    assert f"tensor<2x7x{columns}x40x" in lowered.as_text()
+
+
 SAME, SHRINK = ((1, 1), (1, 1)), {"stride": (2, 2), "dilation": (2, 2)}
 S9_LAYERS = {  # x [h, w, c], kernel, padding, options
     "block1": ((32, 32, 3), (3, 3, 3, 32), SAME, {}),

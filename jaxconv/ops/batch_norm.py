@@ -36,7 +36,7 @@ def batch_norm(
         mean, var: [c], the running statistics.
         train: normalise by the batch, and update the running statistics.
         mask: [b], true (or 1) for examples that count in the statistics; all do if None. The
-            others may hold anything; NaN and inf in them count as 0.
+            others may hold anything; NaN, inf and what is about as large count as 0 in them.
         momentum: the share of the old running statistics that stays; 0.9 is PyTorch's 0.1.
         epsilon: added to the variance.
 
@@ -135,8 +135,14 @@ def batch_statistics(
 
 
 def _cleaned(x, kept):
-    """x without what is not finite in masked examples, which would reach gradients times zero."""
-    return jnp.where(kept | (jnp.abs(x) <= jnp.finfo(x.dtype).max), x, jnp.zeros((), x.dtype))
+    """x without what is not finite in masked examples, which would reach gradients times zero.
+
+    Nor what is so large that its product with a factor may not be. A comparison, since XLA would
+    store the result of `isfinite`, and each pass for itself, since it would store a common one.
+    """
+    most = float(jnp.finfo(wide(x.dtype)).max) ** 0.5
+    small = jnp.abs(x) <= min(most, float(jnp.finfo(x.dtype).max))
+    return jnp.where(kept | small, x, jnp.zeros((), x.dtype))
 
 
 def _normalize(x, scale, bias, kept, epsilon):

@@ -19,7 +19,7 @@ LEAST_MULTIPLY_ADDS = 2**15  # with fewer, arranging costs more than it saves
 PIXELS_A_PIECE = 4096
 MOST_PIECES = 32
 MOST_TAPS_OF_A_VOLUME = 64
-MOST_OVERHANG = 0.3  # of a map, which a faster kernel computes besides
+MOST_OVERHANG = 0.3  # the largest share of a map worth computing and throwing away
 
 
 def is_on_cpu(case: Case) -> bool:
@@ -56,20 +56,25 @@ def is_stretched_volume_on_cpu(case: Case) -> bool:
     return is_volume_on_cpu(case) and is_stretched_on_cpu(case) and fits
 
 
-def is_slow(channels: int, features: int, jax_version: tuple[int, ...]) -> bool:
-    """Whether XLA's library for a CPU convolves to so many features at about half of its speed.
+def is_slow_number(channels: int, features: int, jax_version: tuple[int, ...]) -> bool:
+    """Whether YNNPACK, XLA's library for a CPU, convolves to so many features at half its speed.
 
-    It takes 64 or 32 of them at once, and what is left less well. Measured on AVX-512.
+    It computes 64 or 32 of them at a time, and a remainder less efficiently. Measured on AVX-512.
     """
     in_all = 24 < features < 32 or 48 < features < 64
     return in_all or (32 < features <= 48 and channels < 128 and jax_version >= (0, 12))
 
 
 def is_slow_on_cpu(case: Case) -> bool:
-    """Two axes of space, one group, any padding and dilation: what that library takes."""
+    """Two axes of space, one group, any padding and dilation: what YNNPACK takes."""
     window, (channels, features) = case.window, case.kernel_shape[-2:]
     plain = window.groups == 1 and window.axes == 2 and not window.is_stretched
-    return is_on_cpu(case) and plain and is_slow(channels, features, case.jax_version)
+    return is_on_cpu(case) and plain and is_slow_number(channels, features, case.jax_version)
+
+
+def has_eigen(dtype: jnp.dtype) -> bool:
+    """Whether XLA has Eigen's convolution for it; of float64 it would take plain loops."""
+    return dtype in (jnp.float32, jnp.bfloat16, jnp.float16)
 
 
 def scattered(x: jax.Array, kernel: jax.Array, window: Window, dtype: jnp.dtype) -> jax.Array:
@@ -105,26 +110,47 @@ def widened(x: jax.Array, kernel: jax.Array, window: Window, dtype: jnp.dtype) -
 
 
 def overhanging(x: jax.Array, kernel: jax.Array, window: Window, dtype: jnp.dtype) -> jax.Array:
-    """With outputs beyond the end, cut off: where they are more than pixels, XLA takes Eigen.
+    """Asks for rows or columns beyond the end and cuts them off.
 
-    Where that would be too many, with features of zeros, up to a number that XLA's library likes.
+    Where the output is larger than the input, XLA uses Eigen, its older library. Where that would
+    take too many, the features are padded with zeros instead, to 32 or 64.
     """
     space = x.shape[1:-1]
     sizes = output_space(window, space, kernel.shape[:-2])
     more = [pixels + 1 - size for pixels, size in zip(space, sizes, strict=True)]
-    axis = min(range(window.axes), key=lambda axis: more[axis] / sizes[axis])
-    if min(more) <= 0 or more[axis] > MOST_OVERHANG * sizes[axis]:
-        features = kernel.shape[-1]
-        config = [(0, 0, 0)] * (kernel.ndim - 1) + [
-            (0, -features % (32 if features < 32 else 64), 0)
-        ]
-        kernel = lax.pad(kernel, jnp.zeros((), kernel.dtype), config)
-        return definition(x, kernel, window, dtype)[..., :features]
+    if min(more) <= 0 or not has_eigen(x.dtype):
+        return definition(x, kernel, window, dtype)
+    axis = min(range(window.axes), key=lambda axis: more[axis] / max(sizes[axis], 1))
+    if more[axis] > MOST_OVERHANG * sizes[axis]:
+        return definition(x, _with_features(kernel), window, dtype)[..., : kernel.shape[-1]]
     low, high = window.padding[axis]
     padding = list(window.padding)
     padding[axis] = low, high + more[axis] * window.stride[axis]
     longer = definition(x, kernel, window._replace(padding=tuple(padding)), dtype)
     return lax.slice_in_dim(longer, 0, sizes[axis], axis=1 + axis)
+
+
+def _with_features(array: jax.Array) -> jax.Array:
+    """With zeros behind its last axis, up to 32 or 64."""
+    features = array.shape[-1]
+    more = -features % (32 if features < 32 else 64)
+    config = [(0, 0, 0)] * (array.ndim - 1) + [(0, more, 0)]
+    return lax.pad(array, jnp.zeros((), array.dtype), config)
+
+
+def ragged_kernel_gradient(x, cotangent, window, kernel_shape):
+    """The canonical one, 32 features at a time; a rest of 25 to 31 is padded with zeros to 32."""
+    *rest, features = kernel_shape
+    if not has_eigen(x.dtype):
+        return canonical_kernel_gradient(x, cotangent, window, kernel_shape)
+    gradients = []
+    for start in range(0, features, 32):
+        part = cotangent[..., start : start + 32]
+        count = part.shape[-1]
+        part = _with_features(part) if 24 < count < 32 else part
+        gradient = canonical_kernel_gradient(x, part, window, (*rest, part.shape[-1]))
+        gradients.append(gradient[..., :count])
+    return jnp.concatenate(gradients, axis=-1)
 
 
 def canonical_kernel_gradient(x, cotangent, window, kernel_shape):

@@ -33,7 +33,7 @@ def _padded(x: jax.Array, window: Window) -> jax.Array:
         (low, high, dilation - 1)
         for (low, high), dilation in zip(window.padding, window.input_dilation, strict=True)
     ]
-    # Stored: a tap that reads no padding would otherwise read, and compute, x before it was padded.
+    # Stored: where a tap meets no padding, XLA would otherwise recompute x in its loop.
     return stored(pad_space(x, config))
 
 
@@ -95,7 +95,7 @@ def _sums(
         return [part.astype(dtype) * cotangent.astype(dtype) for part in parts]
 
     parts = list(_taps(padded, window, taps, cotangent.shape[1:-1]))
-    groups = [parts[start : start + SUMS_AT_ONCE] for start in range(0, len(parts), SUMS_AT_ONCE)]
-    return jnp.stack(
-        [each for some in groups for each in sums_over_pixels(products, cotangent, *some)]
-    )
+    sums = []
+    for start in range(0, len(parts), SUMS_AT_ONCE):
+        sums += sums_over_pixels(products, cotangent, *parts[start : start + SUMS_AT_ONCE])
+    return jnp.stack(sums)

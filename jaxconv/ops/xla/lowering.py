@@ -7,7 +7,6 @@ the kernel. Rows are traced when a program is lowered: they need not be differen
 """
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import NamedTuple
 
 import jax
@@ -88,8 +87,9 @@ def _unpadded_kernel_gradient(x, cotangent, window, kernel_shape):
 
 def _line(x, kernel, window, dtype):
     x_wide, kernel_wide, wide = x[:, None], kernel[None], rewrites.widen(window)
-    if choose(x_wide.shape, kernel_wide.shape, wide).forward is definition:
-        return definition(x, kernel, window, dtype)  # XLA has kernels of its own for one axis
+    # XLA has kernels of its own for one axis, which no row for an image improves on.
+    if choose(x_wide.shape, kernel_wide.shape, wide).forward in (definition, dense.overhanging):
+        return definition(x, kernel, window, dtype)
     return forward(x_wide, kernel_wide, wide, dtype)[:, 0]
 
 
@@ -155,20 +155,10 @@ def _exchanged_kernel_gradient(x, cotangent, window, kernel_shape):
 
 
 def _ragged_kernel_gradient(x, cotangent, window, kernel_shape):
-    """Where x and the cotangent are exchanged, it has the channels for features; else in two."""
-    *_, channels, features = kernel_shape
-    if channels % 32 == 0 and set(window.stride) == {1}:
+    """With x and the cotangent exchanged, the channels take the place of the features."""
+    if kernel_shape[-2] % 32 == 0 and set(window.stride) == {1}:
         return _exchanged_kernel_gradient(x, cotangent, window, kernel_shape)
-    ends = [0, *range(32, features, 32), features]
-    return jnp.concatenate(
-        [
-            dense.canonical_kernel_gradient(
-                x, cotangent[..., start:end], window, (*kernel_shape[:-1], end - start)
-            )
-            for start, end in pairwise(ends)
-        ],
-        axis=-1,
-    )
+    return dense.ragged_kernel_gradient(x, cotangent, window, kernel_shape)
 
 
 # First match wins. Times: two AVX-512 cores, jax 0.10.2, batch 128, this row against `definition`.
@@ -229,10 +219,10 @@ LOWERINGS = (
     # is canonical. Of one long contraction the data falls out of the cache; pieces stay in it.
     # A stretched image is mostly zeros: there the cotangent is read with a stride instead.
     Lowering("stretched", dense.is_stretched_on_cpu, definition, _exchanged_kernel_gradient),
-    # XLA's library is slow at some numbers of features, such as 40. Eigen is not, which XLA takes
-    # where the output is larger than the input: one row more, that is cut off. 3x3 on 128x16x16x40:
-    # 5.0 ms, and 3.4 so (jax 0.12). The gradient of the kernel is computed for other numbers: 7.7
-    # and 5.9 ms. To be measured again with each new jax.
+    # YNNPACK is slow at some numbers of features, such as 40. Eigen is not, which XLA uses where
+    # the output is larger than the input: so one more row or column is computed, and cut off. 3x3
+    # on 128x16x16x40: 5.0 ms, and 3.4 so (jax 0.12). The gradient of the kernel is computed for
+    # other numbers: 7.7 and 5.9 ms. To be measured again with each new jax.
     Lowering("ragged", dense.is_slow_on_cpu, dense.overhanging, _ragged_kernel_gradient),
     Lowering("canonical", dense.is_on_cpu, definition, dense.canonical_kernel_gradient),
     Lowering("definition", lambda case: True, definition, dense.definition_kernel_gradient),

@@ -7,6 +7,6 @@ from jax import lax
 def stored(x: jax.Array) -> jax.Array:
     """x, computed once: XLA for a CPU would compute it anew in each loop that reads it.
 
-    So it is from jax 0.12 on; before, XLA drops the barrier too early.
+    This works from jax 0.12 on; older versions drop the barrier before they fuse loops.
     """
     return lax.platform_dependent(x, cpu=lax.optimization_barrier, default=lambda x: x)

@@ -46,10 +46,10 @@ def sums_over_pixels(
     """The sums over b and space of each of `terms(*arrays)`, elementwise and alike in shape: [c].
 
     On a CPU the batch, and of a small one the first axis of space, is folded into few pieces first,
-    in one loop with the terms: XLA does a reduction of its own slowly, or stores its terms before.
-    A product with ones, which is not fused, then adds up what was folded; adding all pixels so
-    would round more. Several short sums take less time than one; LLVM does not vectorise a long
-    loop, which then takes several times as long.
+    in one loop with the terms: alone, a reduction is slow in XLA, or its terms are stored first. A
+    product with ones, which is not fused, then adds up what was folded; adding all pixels so would
+    round more. Several short sums take less time in one loop than one by one; LLVM does not
+    vectorise a long loop, which then takes several times as long.
 
     Args:
         terms: of the arrays with two axes more, [piece, b, piece, *space, c], or as they are.
