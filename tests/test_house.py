@@ -59,6 +59,7 @@ CHAINS = (
         "ops.geometry",
         "ops.window",
         "ops.xla.types",
+        "ops.xla.stored",
         "ops.xla.rewrites",
         "ops.xla.sums",
         "ops.xla.pointwise",
