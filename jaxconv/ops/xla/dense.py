@@ -12,13 +12,14 @@ from jax import lax
 
 from jaxconv.ops.window import Window, definition, dimension_numbers, output_space
 from jaxconv.ops.xla.rewrites import Case
+from jaxconv.ops.xla.stored import stored
 from jaxconv.ops.xla.sums import wide
 from jaxconv.ops.xla.types import vary_alike
 
 LEAST_MULTIPLY_ADDS = 2**15  # with fewer, arranging costs more than it saves
-PIXELS_A_PIECE = 4096
-MOST_PIECES = 32
+PIXELS_A_PIECE = 2048  # of outputs
 MOST_TAPS_OF_A_VOLUME = 64
+LEAST_RUN = 128  # of pixels, for a slow number of features
 MOST_OVERHANG = 0.3  # the largest share of a map worth computing and throwing away
 
 
@@ -138,58 +139,94 @@ def _with_features(array: jax.Array) -> jax.Array:
     return lax.pad(array, jnp.zeros((), array.dtype), config)
 
 
-def ragged_kernel_gradient(x, cotangent, window, kernel_shape):
-    """The canonical one, 32 features at a time; a rest of 25 to 31 is padded with zeros to 32."""
-    *rest, features = kernel_shape
-    if not has_eigen(x.dtype):
-        return canonical_kernel_gradient(x, cotangent, window, kernel_shape)
-    gradients = []
-    for start in range(0, features, 32):
-        part = cotangent[..., start : start + 32]
-        count = part.shape[-1]
-        part = _with_features(part) if 24 < count < 32 else part
-        gradient = canonical_kernel_gradient(x, part, window, (*rest, part.shape[-1]))
-        gradients.append(gradient[..., :count])
-    return jnp.concatenate(gradients, axis=-1)
+def canonical_kernel_gradient(x, cotangent, window, kernel_shape, least_run=1):
+    """A convolution of x with the cotangent, in pieces of the batch that stay in the cache.
 
-
-def canonical_kernel_gradient(x, cotangent, window, kernel_shape):
-    """Convolves x with the cotangent, batch and channels exchanged, in pieces of the batch.
-
-    Outputs stand `stride` apart, so that the cotangent is a kernel with that dilation.
+    Two are done at once, one for each of two cores. A piece has images enough for `least_run`
+    pixels in a run of what is contracted.
     """
-    dtype, (*taps, per_group, features) = wide(x.dtype), kernel_shape
-    total = jnp.zeros((per_group, *taps, features), dtype)
-    for part in _parts(x.shape[0], pixels=prod(cotangent.shape[1:-1])):
-        gradient = lax.conv_general_dilated(
-            _batch_as_channels(x[part], window.groups, per_group).astype(dtype),
-            jnp.moveaxis(cotangent[part], 0, -2).astype(dtype),
-            window.dilation,
-            window.padding,
-            lhs_dilation=window.input_dilation,
-            rhs_dilation=window.stride,
-            dimension_numbers=dimension_numbers(window.axes),
-            feature_group_count=window.groups,
-        )
-        # A stride may leave pixels that no output reads: taps too many.
-        total = total + gradient[(slice(None), *map(slice, taps))]
-    return jnp.moveaxis(total, 0, -2).astype(x.dtype)
+    dtype, (batch, *space, _), taps = wide(x.dtype), cotangent.shape, kernel_shape[:-2]
+    along = min(reversed(range(len(taps))), key=taps.__getitem__)  # copied for each tap there
+
+    def piece(start, length):
+        parts = (lax.dynamic_slice_in_dim(each, start, length) for each in (x, cotangent))
+        x_part, part = (jnp.swapaxes(each.astype(dtype), 1 + along, -2) for each in parts)
+        last, shape = len(taps) - 1, (*_swapped(taps, along, -1), *kernel_shape[-2:])
+        turned = Window(*(_swapped(each, along, -1) for each in window[:4]), window.groups)
+        return jnp.swapaxes(_kernel_gradient_of(x_part, part, turned, shape), along, last)
+
+    def turn(i, sums):
+        return tuple(sum + piece((2 * i + j) * length, length) for j, sum in enumerate(sums))
+
+    length, turns = _pieces(batch, prod(space), -(-least_run // max(space[along], 1)))
+    zeros, _, _ = vary_alike(jnp.zeros(kernel_shape, dtype), x, cotangent)
+    total = sum(lax.fori_loop(0, turns, turn, (zeros, zeros))) if turns else zeros
+    done = 2 * turns * length
+    if not isinstance(batch, int) or done < batch:
+        total = total + piece(done, batch - done)
+    return total.astype(x.dtype)
 
 
-def _parts(batch: int, pixels: int) -> list[slice]:
-    """Slices of a batch, of outputs that fit the cache; all of it where its size is a symbol."""
+def _pieces(batch: int, pixels: int, least: int) -> tuple[int, int]:
+    """How many images, at least `least`, a piece has, and how often two are done; some are left."""
     if not isinstance(batch, int) or not isinstance(pixels, int):
-        return [slice(None)]
-    pieces = max(1, min(-(-batch * pixels // PIXELS_A_PIECE), MOST_PIECES, batch))
-    length = -(-batch // pieces)
-    return [slice(start, start + length) for start in range(0, batch, max(length, 1))]
+        return 0, 0
+    most = max(PIXELS_A_PIECE // max(pixels, 1), 1)
+    # A power of two: the images of a piece lie beside each other, in vectors.
+    length = max(1 << (most.bit_length() - 1), 1 << (least - 1).bit_length())
+    return length, batch // (2 * length)
 
 
-def _batch_as_channels(x: jax.Array, groups: int, per_group: int) -> jax.Array:
-    """[b, *space, groups*c] -> [c, *space, groups*b]."""
-    b, *space, _ = x.shape
-    split = x.reshape(b, *space, groups, per_group)
-    return jnp.swapaxes(split, 0, -1).reshape(per_group, *space, groups * b)
+def _swapped(entries: tuple, i: int, j: int) -> tuple:
+    changed = list(entries)
+    changed[i], changed[j] = entries[j], entries[i]
+    return tuple(changed)
+
+
+def _kernel_gradient_of(x, cotangent, window, kernel_shape):
+    """Convolves x with the cotangent over all axes of space but the last.
+
+    What it contracts are long runs: the pixels of the last axis, of all images, are its channels.
+    In place of the last axis stand the channels of x, once for each tap there: a row of outputs is
+    long, too. Outputs stand `stride` apart, so that the cotangent is a kernel with that dilation.
+    """
+    *taps, _, features = kernel_shape
+    kernel = jnp.moveaxis(cotangent, 0, -2)  # [*space, b, o]
+    *lead, pixels, images, _ = kernel.shape
+    gradient = lax.conv_general_dilated(
+        _reads_of_taps(x, window, taps[-1], pixels)[None],
+        kernel.reshape(*lead, 1, pixels * images, features),
+        (*window.dilation[:-1], 1),
+        (*window.padding[:-1], (0, 0)),
+        lhs_dilation=(*window.input_dilation[:-1], 1),
+        rhs_dilation=(*window.stride[:-1], 1),
+        dimension_numbers=dimension_numbers(window.axes),
+        feature_group_count=window.groups,
+    )[0]
+    # A stride may leave pixels that no output reads: taps too many.
+    return gradient[tuple(map(slice, taps[:-1]))].reshape(kernel_shape)
+
+
+def _reads_of_taps(x: jax.Array, window: Window, taps: int, pixels: int) -> jax.Array:
+    """What each tap of the last axis reads: [*lead, taps * c/groups, groups * pixels * b]."""
+    b, *space, channels = x.shape
+    lead, groups = space[:-1], window.groups
+    grouped = x.reshape(b, *space, groups, channels // groups)
+    line, group, channel = range(len(space), len(space) + 3)
+    places = jnp.transpose(grouped, (*range(1, line), channel, group, line, 0))
+    low, high = window.padding[-1]
+    config = [(0, 0, 0)] * places.ndim
+    config[-2] = low, high, window.input_dilation[-1] - 1
+    # Stored: each tap would transpose x anew.
+    places = stored(lax.pad(places, jnp.zeros((), x.dtype), config))
+    stride, dilation = window.stride[-1], window.dilation[-1]
+    length = (pixels - 1) * stride + 1
+    reads = [
+        lax.slice_in_dim(places, i * dilation, i * dilation + length, stride, axis=-2)
+        for i in range(taps)
+    ]
+    stacked = jnp.stack(reads, axis=len(lead))
+    return stacked.reshape(*lead, taps * channels // groups, groups * pixels * b)
 
 
 def definition_kernel_gradient(x, cotangent, window, kernel_shape):

@@ -158,7 +158,8 @@ def _ragged_kernel_gradient(x, cotangent, window, kernel_shape):
     """With x and the cotangent exchanged, the channels take the place of the features."""
     if kernel_shape[-2] % 32 == 0 and set(window.stride) == {1}:
         return _exchanged_kernel_gradient(x, cotangent, window, kernel_shape)
-    return dense.ragged_kernel_gradient(x, cotangent, window, kernel_shape)
+    run = dense.LEAST_RUN
+    return dense.canonical_kernel_gradient(x, cotangent, window, kernel_shape, least_run=run)
 
 
 # First match wins. Times: two AVX-512 cores, jax 0.10.2, batch 128, this row against `definition`.
