@@ -18,6 +18,7 @@ from jaxconv.ops.xla.types import vary_alike
 
 LEAST_MULTIPLY_ADDS = 2**15  # with fewer, arranging costs more than it saves
 PIXELS_A_PIECE = 2048  # of outputs
+MOST_READ = 8  # times as many pixels of the input
 MOST_TAPS_OF_A_VOLUME = 64
 LEAST_RUN = 128  # of pixels, for a slow number of features
 MOST_OVERHANG = 0.3  # the largest share of a map worth computing and throwing away
@@ -158,10 +159,13 @@ def canonical_kernel_gradient(x, cotangent, window, kernel_shape, least_run=1):
     def turn(i, sums):
         return tuple(sum + piece((2 * i + j) * length, length) for j, sum in enumerate(sums))
 
-    length, turns = _pieces(batch, prod(space), -(-least_run // max(space[along], 1)))
+    pixels = max(prod(space), prod(x.shape[1:-1]) // MOST_READ)
+    length, turns = _pieces(batch, pixels, -(-least_run // max(space[along], 1)))
     zeros, _, _ = vary_alike(jnp.zeros(kernel_shape, dtype), x, cotangent)
-    total = sum(lax.fori_loop(0, turns, turn, (zeros, zeros))) if turns else zeros
-    done = 2 * turns * length
+    total, done = zeros, 2 * turns * length
+    if turns:
+        first, second = lax.fori_loop(0, turns, turn, (zeros, zeros))
+        total = first + second
     if not isinstance(batch, int) or done < batch:
         total = total + piece(done, batch - done)
     return total.astype(x.dtype)
@@ -169,7 +173,7 @@ def canonical_kernel_gradient(x, cotangent, window, kernel_shape, least_run=1):
 
 def _pieces(batch: int, pixels: int, least: int) -> tuple[int, int]:
     """How many images, at least `least`, a piece has, and how often two are done; some are left."""
-    if not isinstance(batch, int) or not isinstance(pixels, int):
+    if not isinstance(batch, int):
         return 0, 0
     most = max(PIXELS_A_PIECE // max(pixels, 1), 1)
     # A power of two: the images of a piece lie beside each other, in vectors.
@@ -209,22 +213,21 @@ def _kernel_gradient_of(x, cotangent, window, kernel_shape):
 
 def _reads_of_taps(x: jax.Array, window: Window, taps: int, pixels: int) -> jax.Array:
     """What each tap of the last axis reads: [*lead, taps * c/groups, groups * pixels * b]."""
-    b, *space, channels = x.shape
-    lead, groups = space[:-1], window.groups
-    grouped = x.reshape(b, *space, groups, channels // groups)
-    line, group, channel = range(len(space), len(space) + 3)
-    places = jnp.transpose(grouped, (*range(1, line), channel, group, line, 0))
-    low, high = window.padding[-1]
-    config = [(0, 0, 0)] * places.ndim
-    config[-2] = low, high, window.input_dilation[-1] - 1
+    stride, dilation, (low, high) = window.stride[-1], window.dilation[-1], window.padding[-1]
+    stretch, groups, (b, *lead, size, channels) = window.input_dilation[-1], window.groups, x.shape
+    width = low + (size - 1) * stretch + 1 + high
+    config = [(0, 0, 0)] * x.ndim
+    config[-2] = low, high + -width % stride, stretch - 1
+    padded = lax.pad(x, jnp.zeros((), x.dtype), config)
+    # Pixels that are a stride apart become neighbours, so that a tap reads a run of them.
+    split = padded.reshape(b, *lead, -1, stride, groups, channels // groups)
+    line, phase, group, channel = range(1 + len(lead), split.ndim)
     # Stored: each tap would transpose x anew.
-    places = stored(lax.pad(places, jnp.zeros((), x.dtype), config))
-    stride, dilation = window.stride[-1], window.dilation[-1]
-    length = (pixels - 1) * stride + 1
-    reads = [
-        lax.slice_in_dim(places, i * dilation, i * dilation + length, stride, axis=-2)
-        for i in range(taps)
-    ]
+    places = stored(jnp.transpose(split, (*range(1, line), channel, group, phase, line, 0)))
+    reads = []
+    for i in range(taps):
+        start, phase = divmod(i * dilation, stride)
+        reads.append(places[..., phase, start : start + pixels, :])
     stacked = jnp.stack(reads, axis=len(lead))
     return stacked.reshape(*lead, taps * channels // groups, groups * pixels * b)
 
