@@ -153,7 +153,7 @@ def canonical_kernel_gradient(x, cotangent, window, kernel_shape, least_run=1):
         parts = (lax.dynamic_slice_in_dim(each, start, length) for each in (x, cotangent))
         x_part, part = (jnp.swapaxes(each.astype(dtype), 1 + along, -2) for each in parts)
         last, shape = len(taps) - 1, (*_swapped(taps, along, -1), *kernel_shape[-2:])
-        turned = Window(*(_swapped(each, along, -1) for each in window[:4]), window.groups)
+        turned = Window._make([*(_swapped(each, along, -1) for each in window[:4]), window.groups])
         return jnp.swapaxes(_kernel_gradient_of(x_part, part, turned, shape), along, last)
 
     def turn(i, sums):

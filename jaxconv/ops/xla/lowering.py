@@ -215,15 +215,15 @@ LOWERINGS = (
         dense.widened,
         dense.canonical_kernel_gradient,
     ),
-    # JAX's kernel gradients have other layouts than XLA's fast kernels take: 1 to 2 times slower,
+    # JAX's kernel gradients have other layouts than XLA's fast kernels take: 1 to 3 times slower,
     # 4 to 170 times with groups (one contraction each), and 10 to 110 times in any loop. This one
     # is canonical. Of one long contraction the data falls out of the cache; pieces stay in it.
     # A stretched image is mostly zeros: there the cotangent is read with a stride instead.
     Lowering("stretched", dense.is_stretched_on_cpu, definition, _exchanged_kernel_gradient),
     # YNNPACK is slow at some numbers of features, such as 40. Eigen is not, which XLA uses where
     # the output is larger than the input: so one more row or column is computed, and cut off. 3x3
-    # on 128x16x16x40: 5.0 ms, and 3.4 so (jax 0.12). The gradient of the kernel is computed for
-    # other numbers: 7.7 and 5.9 ms. To be measured again with each new jax.
+    # on 128x16x16x40: 5.0 ms, and 3.4 so (jax 0.12). The gradient of the kernel contracts longer
+    # runs, which YNNPACK is not slow at. To be measured again with each new jax.
     Lowering("ragged", dense.is_slow_on_cpu, dense.overhanging, _ragged_kernel_gradient),
     Lowering("canonical", dense.is_on_cpu, definition, dense.canonical_kernel_gradient),
     Lowering("definition", lambda case: True, definition, dense.definition_kernel_gradient),
