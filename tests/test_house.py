@@ -65,6 +65,7 @@ CHAINS = (
         "ops.xla.pointwise",
         "ops.xla.depthwise",
         "ops.xla.dense",
+        "ops.xla.kernel_gradients",
         "ops.xla.lowering",
         "ops.xla.partition",
         "ops.xla.mapped_axes",

@@ -22,6 +22,12 @@ from jaxconv.ops.window import (
     output_space,
 )
 from jaxconv.ops.xla import dense, depthwise, pointwise, rewrites
+from jaxconv.ops.xla.kernel_gradients import (
+    LEAST_RUN,
+    canonical_kernel_gradient,
+    definition_kernel_gradient,
+    tap_by_tap_kernel_gradient,
+)
 from jaxconv.ops.xla.rewrites import Case
 from jaxconv.ops.xla.stored import stored
 
@@ -82,7 +88,7 @@ def _unpadded(x, kernel, window, dtype):
 
 def _unpadded_kernel_gradient(x, cotangent, window, kernel_shape):
     padded, plain = rewrites.unpad(x, window)
-    return dense.tap_by_tap_kernel_gradient(padded, cotangent, plain, kernel_shape)
+    return tap_by_tap_kernel_gradient(padded, cotangent, plain, kernel_shape)
 
 
 def _line(x, kernel, window, dtype):
@@ -158,8 +164,7 @@ def _ragged_kernel_gradient(x, cotangent, window, kernel_shape):
     """With x and the cotangent exchanged, the channels take the place of the features."""
     if kernel_shape[-2] % 32 == 0 and set(window.stride) == {1}:
         return _exchanged_kernel_gradient(x, cotangent, window, kernel_shape)
-    run = dense.LEAST_RUN
-    return dense.canonical_kernel_gradient(x, cotangent, window, kernel_shape, least_run=run)
+    return canonical_kernel_gradient(x, cotangent, window, kernel_shape, least_run=LEAST_RUN)
 
 
 # First match wins. Times: two AVX-512 cores, jax 0.10.2, batch 128, this row against `definition`.
@@ -196,7 +201,7 @@ LOWERINGS = (
     # simplifier exchanges image and kernel wrongly, and aborts the process (jax 0.10 to 0.12).
     Lowering("lengthened", rewrites.trips_xla, _lengthened, _lengthened_kernel_gradient),
     # Little work: what the rows below arrange would cost more than it saves, most of all in a loop.
-    Lowering("small", dense.is_small_on_cpu, definition, dense.definition_kernel_gradient),
+    Lowering("small", dense.is_small_on_cpu, definition, definition_kernel_gradient),
     # A volume stretched by zeros, as in the input gradient of a stride: XLA multiplies zeros, too.
     # 3x3x3 on 4x8x8x8x32, stretched by 2: 100 ms, and 1.8 so.
     Lowering(
@@ -213,7 +218,7 @@ LOWERINGS = (
         "widened",
         dense.is_odd_on_cpu,
         dense.widened,
-        dense.canonical_kernel_gradient,
+        canonical_kernel_gradient,
     ),
     # JAX's kernel gradients have other layouts than XLA's fast kernels take: 1 to 3 times slower,
     # 4 to 170 times with groups (one contraction each), and 10 to 110 times in any loop. This one
@@ -225,6 +230,6 @@ LOWERINGS = (
     # on 128x16x16x40: 5.0 ms, and 3.4 so (jax 0.12). The gradient of the kernel contracts longer
     # runs, which YNNPACK is not slow at. To be measured again with each new jax.
     Lowering("ragged", dense.is_slow_on_cpu, dense.overhanging, _ragged_kernel_gradient),
-    Lowering("canonical", dense.is_on_cpu, definition, dense.canonical_kernel_gradient),
-    Lowering("definition", lambda case: True, definition, dense.definition_kernel_gradient),
+    Lowering("canonical", dense.is_on_cpu, definition, canonical_kernel_gradient),
+    Lowering("definition", lambda case: True, definition, definition_kernel_gradient),
 )
