@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxconv.ops.window import Window, definition, output_space
-from jaxconv.ops.xla import lowering
+from jaxconv.ops.xla import kernel_gradients, lowering
 from jaxconv.ops.xla.primitives import convolve
 from jaxconv.ops.xla.rewrites import Case
 
@@ -139,6 +139,51 @@ def test_a_column_more_is_asked_for_where_eigen_computes_it(dtype, columns):
             x, kernel
         )
     assert f"tensor<2x7x{columns}x40x" in lowered.as_text()
+
+
+PIECED = {  # x [h, w, c], taps, features
+    "image": ((5, 6, 3), (3, 3), 4, Window((1, 1), ((1, 1), (1, 1)), (1, 1), (1, 1), 1)),
+    "stride": ((9, 8, 2), (2, 4), 3, Window((3, 2), ((0, 1), (3, 2)), (1, 1), (2, 1), 1)),
+    "one row of taps": ((6, 5, 2), (1, 3), 3, Window((1, 1), ((0, 0), (1, 1)), (1, 1), (1, 1), 1)),
+    "groups": ((5, 4, 6), (3, 2), 9, Window((1, 1), ((1, 1), (0, 1)), (1, 1), (1, 2), 3)),
+    "stretched": ((4, 3, 2), (2, 3), 3, Window((2, 2), ((1, 0), (2, 1)), (2, 3), (1, 1), 1)),
+    "volume": ((4, 5, 3, 2), (2, 3, 1), 4, Window((1,) * 3, ((1, 0),) * 3, (1,) * 3, (1,) * 3, 2)),
+}
+
+
+@pytest.mark.parametrize("batch", [1, 4, 7, 16])
+@pytest.mark.parametrize("name", PIECED)
+def test_a_kernel_gradient_in_pieces_is_that_of_the_batch(name, batch, monkeypatch):
+    """Whole turns of two pieces, some images left over, and runs of a least length."""
+    space, taps, features, window = PIECED[name]
+    shape = (*taps, space[-1] // window.groups, features)
+    sizes = output_space(window, space[:-1], taps)
+    monkeypatch.setattr(kernel_gradients, "PIXELS_A_PIECE", 2 * np.prod(sizes).item())
+    rng = np.random.default_rng(0)
+    with jax.enable_x64(True):
+        x = jnp.asarray(rng.normal(size=(batch, *space)))
+        cotangent = jnp.asarray(rng.normal(size=(batch, *sizes, features)))
+        expected = kernel_gradients.definition_kernel_gradient(x, cotangent, window, shape)
+        for least_run in (1, 4 * sizes[-1]):
+            given = kernel_gradients.canonical_kernel_gradient(
+                x, cotangent, window, shape, least_run
+            )
+            np.testing.assert_allclose(given, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_pieces_vary_as_their_operands_do(monkeypatch):
+    """Inside shard_map the sums of a loop must have the types of what is added."""
+    monkeypatch.setattr(kernel_gradients, "PIXELS_A_PIECE", 64)
+    window = Window((1, 1), ((1, 1), (1, 1)), (1, 1), (1, 1), 1)
+    auto, parts = (jax.sharding.AxisType.Auto,), jax.P("rows")
+    mesh = jax.make_mesh((1,), ("rows",), axis_types=auto)
+    x, cotangent = jnp.ones((8, 6, 6, 3)), jnp.ones((8, 6, 6, 5))
+
+    def gradient(x, cotangent):
+        return kernel_gradients.canonical_kernel_gradient(x, cotangent, window, (3, 3, 3, 5))[None]
+
+    of_device = jax.jit(jax.shard_map(gradient, mesh=mesh, in_specs=parts, out_specs=parts))
+    np.testing.assert_allclose(of_device(x, cotangent), gradient(x, cotangent), rtol=1e-6)
 
 
 SAME, SHRINK = ((1, 1), (1, 1)), {"stride": (2, 2), "dilation": (2, 2)}
